@@ -1,0 +1,172 @@
+"""One round: load from ``wrk`` on one side, the processor time of the server on the other.
+
+Processor time per request is the first figure, because it holds even while the machine is busy with something else.
+It is read from three places, the most exact that the system has:
+
+* the processor clock of a process (``clock_gettime`` with a clock made from its number, nanoseconds): it includes
+  threads that have ended, which a server with a thread per connection has by the thousand;
+* ``/proc/PID/task/*/schedstat`` (nanoseconds, living threads only);
+* ``/proc/PID/stat`` (ticks of mostly 10 ms).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.scenarios import Scenario
+from bench.servers import Server, pinned
+
+PROC = Path("/proc")
+NANOSECONDS = 1_000_000_000
+CPUCLOCK_SCHED = 2  # linux/posix-timers.h: the clock counts what the scheduler gave the process
+MARGIN = 30.0  # seconds that wrk may take beyond its round before it is given up
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What ``wrk`` says about one round."""
+
+    requests: int
+    seconds: float
+    errors: int = 0  # connect, read, write and timeout together
+    refused: int = 0  # replies that are neither 2xx nor 3xx
+
+    @property
+    def clean(self) -> bool:
+        return self.requests > 0 and not self.errors and not self.refused
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One round of one server."""
+
+    load: Load
+    cpu_ns: int  # nanoseconds that all processes of the server ran, in user and system mode
+    wall_ns: int  # nanoseconds that passed meanwhile
+
+    @property
+    def rate(self) -> float:
+        """Requests per second."""
+        return self.load.requests / self.load.seconds
+
+    @property
+    def cost(self) -> float:
+        """Microseconds of processor time per request."""
+        return self.cpu_ns / 1000 / self.load.requests
+
+    @property
+    def busy(self) -> float:
+        """The share of one core that the server used; near 1 when it was at its capacity."""
+        return self.cpu_ns / self.wall_ns
+
+
+# --- processor time ---------------------------------------------------------------------------------------
+
+
+def session_members(session: int, proc: Path = PROC) -> list[int]:
+    """The processes of one session (proc(5): the sixth field of stat; the second, a name, may hold anything)."""
+    members = []
+    for entry in proc.iterdir():
+        if not entry.name.isdecimal():
+            continue
+        try:
+            fields = stat_fields((entry / "stat").read_text())
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if int(fields[3]) == session:
+            members.append(int(entry.name))
+    return sorted(members)
+
+
+def stat_fields(stat: str) -> list[str]:
+    """The fields of ``/proc/PID/stat`` after the name: state, ppid, pgrp, session, …"""
+    return stat.rpartition(")")[2].split()
+
+
+def clock_ns(pid: int) -> int:
+    return time.clock_gettime_ns((~pid << 3) | CPUCLOCK_SCHED)
+
+
+def schedstat_ns(pid: int, proc: Path = PROC) -> int:
+    """The first field of schedstat is the time on the processor, in nanoseconds."""
+    tasks = (proc / str(pid) / "task").iterdir()
+    return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks)
+
+
+def stat_ns(pid: int, proc: Path = PROC) -> int:
+    """utime and stime, the 14th and 15th field, in clock ticks."""
+    fields = stat_fields((proc / str(pid) / "stat").read_text())
+    return (int(fields[11]) + int(fields[12])) * NANOSECONDS // os.sysconf("SC_CLK_TCK")
+
+
+SOURCES: dict[str, Callable[[int], int]] = {
+    "process clock": clock_ns,
+    "schedstat": schedstat_ns,
+    "stat": stat_ns,
+}
+
+
+def source(sources: dict[str, Callable[[int], int]] = SOURCES) -> str:
+    """The first source that works here, tried on this very process."""
+    for name, read in sources.items():
+        try:
+            if read(os.getpid()) > 0:
+                return name
+        except (OSError, ValueError, IndexError):
+            continue
+    raise OSError("this system tells nobody how long a process ran")
+
+
+def cpu_ns(pids: Iterable[int], read: Callable[[int], int]) -> int:
+    """Processor time of all of ``pids`` together, in nanoseconds."""
+    return sum(read(pid) for pid in pids)
+
+
+# --- load -------------------------------------------------------------------------------------------------
+
+
+def parse_wrk(text: str) -> Load:
+    """The summary that ``wrk`` prints. Raises ValueError when it is not one."""
+    total = re.search(r"^ *(\d+) requests in ([\d.]+)(us|ms|s|m),", text, re.MULTILINE)
+    if total is None:
+        raise ValueError(f"not a summary of wrk: {text[-200:]!r}")
+    unit = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0}[total[3]]
+    sockets = re.search(r"Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)", text)
+    refused = re.search(r"Non-2xx or 3xx responses: (\d+)", text)
+    return Load(
+        requests=int(total[1]),
+        seconds=float(total[2]) * unit,
+        errors=sum(map(int, sockets.groups())) if sockets else 0,
+        refused=int(refused[1]) if refused else 0,
+    )
+
+
+def wrk_command(scenario: Scenario, port: int, seconds: int) -> list[str]:
+    url = f"http://127.0.0.1:{port}{scenario.path}"
+    return [
+        "wrk",
+        "--threads",
+        "1",
+        "--connections",
+        str(scenario.connections),
+        "--duration",
+        f"{seconds}s",
+        url,
+    ]
+
+
+def measure(server: Server, scenario: Scenario, seconds: int, core: int, clock: str) -> Sample:
+    """One round against ``server`` with the client pinned to ``core``; ``clock`` names one of :data:`SOURCES`."""
+    pids, read = session_members(server.process.pid), SOURCES[clock]
+    command = wrk_command(scenario, server.port, seconds)
+    with pinned(core):
+        ran, began = cpu_ns(pids, read), time.monotonic_ns()
+        client = subprocess.run(command, capture_output=True, text=True, check=True, timeout=seconds + MARGIN)
+        spent, passed = cpu_ns(pids, read) - ran, time.monotonic_ns() - began
+    return Sample(load=parse_wrk(client.stdout), cpu_ns=spent, wall_ns=passed)

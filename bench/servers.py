@@ -1,0 +1,162 @@
+"""Starts and stops the servers under measurement, each in a session of its own, pinned to one core.
+
+A process inherits the cores of the one that starts it, so the harness moves itself to the wanted core for the moment of
+the start: no child of the server can slip through before it is pinned, as it could if it were moved afterwards.
+"""
+
+from __future__ import annotations
+
+import http.client
+import os
+import re
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.peers import Peer, Place
+
+START_TIME = 15.0  # seconds until a server must answer
+STOP_TIME = 5.0  # seconds until one that was asked to stop is made to
+GLANCE = 0.02  # seconds between two looks at a server that is starting
+ATTEMPTS = 3  # a port that was free a moment ago may be taken by the time the server asks for it
+
+ANNOUNCEMENT = re.compile(rb"http://127\.0\.0\.1:(\d+)/")
+
+
+class CannotStart(Exception):
+    """A server did not come up; the message says what it printed."""
+
+
+@dataclass(slots=True)
+class Server:
+    """A running server; ``process`` leads the session that all of its processes belong to."""
+
+    peer: Peer
+    command: list[str]
+    process: subprocess.Popen[bytes]
+    port: int = 0
+    reply: bytes = b""  # head and body of one reply, as it came
+
+    def stop(self) -> None:
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            try:
+                os.killpg(self.process.pid, number)
+            except ProcessLookupError:
+                break
+            try:
+                self.process.wait(STOP_TIME)
+            except subprocess.TimeoutExpired:
+                continue
+            break
+        self.process.wait()
+
+
+@contextmanager
+def pinned(core: int) -> Iterator[None]:
+    """What is started inside runs on ``core`` only."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {core})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def start(peer: Peer, site: Path, scratch: Path, reply: bytes, core: int) -> Server:
+    """Start one server and wait until it accepts connections. Raises CannotStart."""
+    failure = "it was not tried"
+    for attempt in range(1 if peer.announces else ATTEMPTS):
+        own = scratch / f"{peer.name}-{attempt}"
+        own.mkdir(mode=0o755)
+        place = Place(site=site, scratch=own, port=0 if peer.announces else free_port(), reply=reply)
+        try:
+            return launch(peer, place, core)
+        except CannotStart as error:
+            failure = str(error)
+        except (OSError, subprocess.CalledProcessError) as error:
+            raise CannotStart(f"{peer.name}: {error}") from error
+    raise CannotStart(failure)
+
+
+def launch(peer: Peer, place: Place, core: int) -> Server:
+    out, err = place.scratch / "stdout", place.scratch / "stderr"
+    command = peer.command(place)
+    with out.open("wb") as stdout, err.open("wb") as stderr, pinned(core):
+        process = subprocess.Popen(
+            command,
+            cwd=peer.folder,
+            stdin=subprocess.DEVNULL,
+            stdout=stdout,
+            stderr=subprocess.DEVNULL if peer.logs else stderr,
+            start_new_session=True,
+        )
+    server = Server(peer, command, process)
+    try:
+        server.port = listening_port(server, place, out)
+    except CannotStart:
+        server.stop()
+        said = err.read_bytes()[-500:].decode(errors="replace").strip()
+        raise CannotStart(f"{peer.name} did not start: {said or 'it printed nothing'}") from None
+    except BaseException:
+        server.stop()
+        raise
+    return server
+
+
+def listening_port(server: Server, place: Place, out: Path) -> int:
+    deadline = time.monotonic() + START_TIME
+    while time.monotonic() < deadline and server.process.poll() is None:
+        port = place.port
+        if server.peer.announces and (found := ANNOUNCEMENT.search(out.read_bytes())):
+            port = int(found[1])
+        if port and accepts(port):
+            return port
+        time.sleep(GLANCE)
+    raise CannotStart
+
+
+def accepts(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+def fetch(port: int, path: str) -> tuple[int, bytes]:
+    """Status and body of one GET."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=START_TIME)
+    try:
+        connection.request("GET", path)
+        response = connection.getresponse()
+        return response.status, response.read()
+    finally:
+        connection.close()
+
+
+def fetch_raw(port: int, path: str) -> bytes:
+    """Head and body of one reply exactly as they came, to the request that ``wrk`` sends."""
+    request = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode()
+    received = b""
+    with socket.create_connection(("127.0.0.1", port), timeout=START_TIME) as connection:
+        connection.sendall(request)
+        while True:
+            head, blank, body = received.partition(b"\r\n\r\n")
+            length = re.search(rb"\r\ncontent-length: *(\d+)", head.lower())
+            if blank and length and len(body) >= int(length[1]):
+                return received
+            data = connection.recv(65536)
+            if not data:
+                return received
+            received += data

@@ -1,0 +1,105 @@
+"""The command ``poise``: its parser and its exit codes.
+
+0 all went well; 2 what was typed makes no sense; 3 it makes sense but cannot be started here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+import poise
+from poise.cli import options
+from poise.errors import PoiseError
+
+CANNOT_START = 3
+
+DESCRIPTION = """\
+Put a folder on the web, safely and fast, from one readiness loop.
+
+  poise serve              this folder, for this machine only
+  poise serve DIR --lan    another folder, for everyone in the local network
+"""
+
+SERVE = """\
+Serve a folder over HTTP. Without options: the current folder, for this machine only, on port 8000 or the
+next one that is free. Every option can also be given in the environment: --max-head as POISE_MAX_HEAD.
+Ctrl-C stops it after the replies in flight are finished.
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(
+        prog="poise", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    top.add_argument("--version", action="version", version=f"poise {poise.__version__}")
+    commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    serve = commands.add_parser("serve", help="serve a folder over HTTP", description=SERVE)
+    add_serve(serve)
+    serve.set_defaults(run=_serve)
+    options.read_environment(serve)
+    return top
+
+
+def add_serve(serve: argparse.ArgumentParser) -> None:
+    serve.add_argument(
+        "dir", nargs="?", default=".", metavar="DIR", help="the folder (default: the current one)"
+    )
+    where = serve.add_argument_group("where")
+    where.add_argument(
+        "--host",
+        metavar="HOST",
+        help='the address to listen on, or "unix:/path" for a unix socket (default: 127.0.0.1, this machine only)',
+    )
+    where.add_argument(
+        "--port",
+        type=port,
+        metavar="N",
+        help="the port; 0 takes any free one; a busy one is an error (default: 8000, or the next free one)",
+    )
+    where.add_argument(
+        "--lan", action="store_true", help="listen on all interfaces: everyone in the network can read"
+    )
+    where.add_argument(
+        "--allow-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a name besides the local ones that a server on loopback answers to; may be given more than once",
+    )
+    what = serve.add_argument_group("what")
+    what.add_argument("--dotfiles", action="store_true", help="serve files whose names begin with a dot, too")
+    what.add_argument("--no-listing", action="store_true", help="answer 404 for a folder without index.html")
+    how = serve.add_argument_group("how")
+    how.add_argument(
+        "--poller",
+        choices=("epoll", "kqueue", "poll", "select"),
+        help="the system call to wait with (default: the best)",
+    )
+    how.add_argument("--no-access-log", action="store_true", help="no line per request on stderr")
+    options.add_limits(serve)
+
+
+def port(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"a port is a number from 0 to 65535, not {text!r}")
+    return int(text)
+
+
+def _serve(args: argparse.Namespace) -> int:
+    from poise.cli.serve import serve  # only this command needs the server
+
+    return serve(args)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit code. Raises SystemExit(2) for what makes no sense."""
+    args = parser().parse_args(argv)
+    try:
+        return int(args.run(args))
+    except (PoiseError, OSError, ValueError) as error:
+        print(f"poise: {error}", file=sys.stderr)
+        return CANNOT_START
+    except KeyboardInterrupt:
+        return 130

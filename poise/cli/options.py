@@ -1,0 +1,122 @@
+"""Options that are made from elsewhere: from the limits, and from the environment.
+
+Every public limit is an option with its unit, default and reason; every option can be given as ``POISE_…``
+in the environment. What is typed wins over the environment, and that over the default.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import Field, fields
+from typing import Any, TypeVar
+
+from poise import limits
+
+LIMITS = (
+    limits.ListenLimits,
+    limits.StreamLimits,
+    limits.HttpLimits,
+    limits.FileLimits,
+)
+L = TypeVar("L", bound=limits.Checked)
+SIZES = {"k": 1024, "m": 1024**2, "g": 1024**3}
+TRUE = frozenset({"1", "true", "yes", "on"})
+FALSE = frozenset({"", "0", "false", "no", "off"})
+
+
+def public_limits() -> Iterator[tuple[type[limits.Checked], Field[Any]]]:
+    for room in LIMITS:
+        for spec in fields(room):  # type: ignore[arg-type]  # every limits class is a dataclass
+            if spec.metadata["option"]:
+                yield room, spec
+
+
+def add_limits(parser: argparse.ArgumentParser) -> None:
+    """One option for each public limit."""
+    group = parser.add_argument_group(
+        "limits", "how much is too much; sizes take the suffixes K, M and G, times are seconds"
+    )
+    for _, spec in public_limits():
+        meta = spec.metadata
+        group.add_argument(
+            f"--{meta['option']}",
+            type=number_of(spec),
+            default=spec.default,
+            metavar="SECONDS" if meta["unit"] == "seconds" else "N",
+            help=f"{meta['reason']} (default: {shown(spec.default)} {meta['unit']})".replace("%", "%%"),
+        )
+
+
+def number_of(spec: Field[Any]) -> Callable[[str], float]:
+    """A parser for the values of one limit, with its range."""
+
+    def parse(text: str) -> float:
+        scale = SIZES.get(text[-1:].lower(), 0) if spec.metadata["unit"] == "bytes" else 0
+        digits = text[:-1] if scale else text
+        try:
+            value = float(digits) if spec.type == "float" else int(digits)
+            value = value * (scale or 1)
+            limits.check(spec, value)
+        except ValueError as error:
+            known = (
+                str(error)
+                if "must be" in str(error)
+                else f"{text!r} is not a number of {spec.metadata['unit']}"
+            )
+            raise argparse.ArgumentTypeError(known) from None
+        return value
+
+    return parse
+
+
+def shown(value: float) -> str:
+    """A number as it can be typed: 64K rather than 65536."""
+    for suffix, size in (("M", 1024**2), ("K", 1024)):
+        if isinstance(value, int) and value >= size and value % size == 0:
+            return f"{value // size}{suffix}"
+    return f"{value:g}"
+
+
+def chosen(room: type[L], args: argparse.Namespace) -> L:
+    """The limits of one room as the arguments have them."""
+    values = {
+        spec.name: getattr(args, spec.metadata["option"].replace("-", "_"))
+        for owner, spec in public_limits()
+        if owner is room
+    }
+    return room(**values)
+
+
+def variable(option: str) -> str:
+    """The environment's name for an option: ``--max-head`` is ``POISE_MAX_HEAD``."""
+    return "POISE_" + option.removeprefix("--").replace("-", "_").upper()
+
+
+def read_environment(parser: argparse.ArgumentParser, environment: Mapping[str, str] = os.environ) -> None:
+    """Make what the environment says the default of ``parser``; a value that makes no sense is a usage error."""
+    for action in parser._actions:  # argparse has no public list of them
+        names = [name for name in action.option_strings if name.startswith("--")]
+        if not names or isinstance(action, argparse._HelpAction):
+            continue
+        text = environment.get(variable(names[0]))
+        if text is None:
+            continue
+        try:
+            parser.set_defaults(**{action.dest: _value(parser, action, text)})
+        except (argparse.ArgumentTypeError, argparse.ArgumentError, ValueError) as error:
+            parser.error(f"{variable(names[0])}: {error}")
+
+
+def _value(parser: argparse.ArgumentParser, action: argparse.Action, text: str) -> object:
+    if action.nargs == 0:
+        word = text.strip().lower()
+        if word not in TRUE | FALSE:
+            raise ValueError(f"{text!r} is neither yes nor no")
+        return action.const if word in TRUE else action.default
+    if isinstance(action, argparse._AppendAction):
+        return [parser._get_value(action, word) for word in text.split(",") if word]
+    value = parser._get_value(action, text)
+    parser._check_value(action, value)
+    return value

@@ -1,0 +1,45 @@
+"""The reply to a request that cannot be honoured: what happened in one calm sentence, and no more.
+
+The sentence is the error's own detail. It never holds a path of the machine, and where it quotes the client
+it is escaped here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from poise.http.message import Reply
+from poise.http.page import PAGE_FIELDS, escape, page
+from poise.limits import HttpLimits
+from poise.wire.http.statuses import REASONS
+
+RETRY_AFTER = 503
+
+START = '<p><a href="/">Go to the start</a></p>\n'
+"""Offered where another address may help."""
+
+ELSEWHERE = frozenset({403, 404})
+
+
+def error_reply(
+    status: int, detail: str = "", fields: Iterable[tuple[str, str]] = (), *, limits: HttpLimits | None = None
+) -> Reply:
+    """A page for ``status`` that says ``detail``, one sentence of plain text, with ``fields`` besides its own.
+
+    A 503 tells the client when to come again (RFC 9110, 15.6.4).
+    """
+    reason = REASONS.get(status, "Error")
+    sentence = as_sentence(detail or reason)
+    content = (
+        f'<main>\n<p class="quiet">{status} {escape(reason)}</p>\n<h1>{escape(sentence)}</h1>\n'
+        f"{START if status in ELSEWHERE else ''}</main>\n"
+    )
+    own = list(PAGE_FIELDS)
+    if status == RETRY_AFTER:
+        own.append(("Retry-After", str((limits or HttpLimits()).retry_after)))
+    return Reply(status, (*own, *fields), page(f"{status} {reason}", content))
+
+
+def as_sentence(text: str) -> str:
+    """``text`` with a capital at its beginning and a full stop at its end."""
+    return f"{text[:1].upper()}{text[1:]}{'' if text.endswith(('.', '!', '?')) else '.'}"

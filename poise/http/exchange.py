@@ -1,0 +1,352 @@
+"""One connection's requests and replies: where bytes, grammar and handlers meet.
+
+The way in is ``data_received``. A head that the reply memo knows is answered there and then; everything else goes
+through the wire's grammar (``_advance``), one request at a time and in order:
+
+    FRESH ──▶ IDLE ◀────────────────┐
+                │ bytes             │ reply ended
+                ▼                   │
+              HEAD ─▶ BODY ─▶ HANDLING ─▶ REPLYING          any fault ─▶ CLOSING
+
+Fairness: at most ``requests_per_turn`` requests are answered for one connection in one turn; what is left waits in
+user space, reading pauses, and the rest is taken up in the next turn. While the client does not take its replies
+(``pause_writing``) no further request of its is looked at, which bounds memory and open files.
+
+Every phase has its own deadline, kept by one Deadline object; the hot path only stores ``since``.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import TYPE_CHECKING
+
+from poise.errors import ProgramFault, RequestError
+from poise.http.errorpage import error_reply
+from poise.http.message import Reply, Request
+from poise.http.replying import Replying
+from poise.net.protocol import Protocol
+from poise.wire.http.connection import Data, ServerConnection
+from poise.wire.http.head import RequestHead
+
+if TYPE_CHECKING:
+    from poise.http.server import HTTPServer
+    from poise.net.stream import Stream
+
+
+class Phase(enum.IntEnum):
+    FRESH = 0  # connected, nothing received yet
+    IDLE = 1  # between requests
+    HEAD = 2  # part of a head received
+    BODY = 3  # head received, body on its way
+    HANDLING = 4  # the handler answers later
+    REPLYING = 5  # a reply's body is being produced
+    CLOSING = 6
+
+
+# An enum's members are looked up through its metaclass; on the hot path a plain global is what counts.
+FRESH, IDLE, HEAD, BODY, HANDLING, REPLYING, CLOSING = Phase
+
+
+NO_BODY: list[bytes] = []  # shared and never filled: most requests have none
+
+
+class Exchange(Protocol):
+    """The protocol that HTTPServer gives to each stream."""
+
+    __slots__ = (
+        "_body",
+        "_body_size",
+        "_candidate",
+        "_deadline",
+        "_held",
+        "_phase",
+        "_replying",
+        "_request",
+        "_server",
+        "_share_used",
+        "_started",
+        "_stream",
+        "_wire",
+    )
+
+    _stream: Stream
+
+    def __init__(self, server: HTTPServer) -> None:
+        self._server = server
+        self._phase = FRESH
+        self._wire: ServerConnection | None = None
+        self._deadline = server.reactor.deadline(server.limits.head_time, self._expired)
+        self._replying: Replying | None = None  # comes and stays with the wire
+        self._held = False  # the client does not take its replies
+        self._share_used = False  # it has had its share of this turn
+        self._request: Request | None = None
+        self._candidate: bytes | None = None  # the head as it came, when its reply may be remembered
+        self._body: list[bytes] = NO_BODY
+        self._body_size = 0
+        self._started = 0.0
+
+    # -- the stream calls ------------------------------------------------------------------------
+
+    def connection_made(self, stream: Stream) -> None:
+        self._stream = stream
+        self._server.exchanges.add(self)
+
+    def data_received(self, data: bytes) -> None:
+        server = self._server
+        stream = self._stream
+        if self._phase is IDLE and stream.outgoing is None:
+            memo = server.memo
+            entry = memo.young.get(data) or memo.find_old(data)
+            if entry is not None:
+                now = server.reactor.now
+                if now < entry.good_until or memo.renew(data, entry, now):
+                    self._deadline.since = now
+                    stream.write(entry.data)
+                    if server.log is not None:
+                        server.log.add(stream.client, entry.line, entry.status, entry.length)
+                    return
+        self._take(data)
+
+    def eof_received(self) -> bool:
+        """The client will send no more; what it has asked for is still answered (RFC 9112, 9.6)."""
+        if self._wire is None or self._phase <= IDLE:
+            return False
+        self._wire.feed_eof()
+        self._advance()
+        return self._phase >= HANDLING
+
+    def pause_writing(self) -> None:
+        self._held = True
+        if self._replying is not None:
+            self._replying.hold()
+        self._stream.pause_reading()
+
+    def resume_writing(self) -> None:
+        self._held = False
+        if self._replying is not None:
+            self._replying.go_on()
+        self._go_on()
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        self._phase = CLOSING
+        self._deadline.cancel()
+        if self._request is not None:
+            self._log_request()  # it was cut short: what was sent of it is what is logged
+            self._request = None
+        self._server.exchange_gone(self)
+        if self._replying is not None:
+            self._replying.close()
+
+    # -- requests, through the grammar -----------------------------------------------------------
+
+    def _take(self, data: bytes) -> None:
+        """Feed bytes that the memo may not answer."""
+        now = self._server.reactor.now
+        if self._phase is FRESH:
+            self._enter(IDLE, self._server.limits.idle_time)
+            self.data_received(data)
+            return
+        wire = self._wire
+        if wire is None:
+            wire = self._wire = ServerConnection(self._server.limits, self._server.parse)
+            self._replying = Replying(self._stream, wire, self._reply_ended)
+        # Only bytes that came alone, with nothing before them, can be a whole head to remember.
+        self._candidate = data if self._phase is IDLE and self._stream.outgoing is None else None
+        if self._phase is IDLE:
+            self._enter(HEAD, self._server.limits.head_time)
+        wire.feed(data)
+        if self._phase is BODY:
+            self._deadline.since = now
+            self._check_body_rate(now)
+        elif self._phase >= HANDLING and wire.buffered > self._stream.limits.read_size:
+            self._stream.pause_reading()  # it sends on and on while its reply is being made
+        self._advance()
+
+    def _advance(self) -> None:
+        """Take requests from what was fed until it ends, a reply is under way, or this turn's share is used up."""
+        wire = self._wire
+        if wire is None:
+            return
+        share = self._server.limits.requests_per_turn
+        try:
+            while self._phase <= BODY and not self._held and not self._share_used:
+                event = wire.next_event()
+                if event is None:
+                    break
+                if isinstance(event, RequestHead):
+                    self._begin_request(event)
+                elif isinstance(event, Data):
+                    self._collect(event.data)
+                else:
+                    self._respond()
+                    share -= 1
+                    if not share and wire.buffered:
+                        self._take_up_later()
+        except RequestError as fault:
+            self._refuse(fault)
+        if self._phase is HEAD and not wire.buffered:
+            self._enter(IDLE, self._server.limits.idle_time)
+
+    def _take_up_later(self) -> None:
+        self._share_used = True
+        self._stream.pause_reading()
+        self._server.reactor.call_soon(self._take_up)
+
+    def _take_up(self) -> None:
+        self._share_used = False
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """Read and parse again, unless another reason to wait remains."""
+        if self._held or self._share_used or self._phase is CLOSING:
+            return
+        self._stream.resume_reading()
+        self._advance()
+
+    def _begin_request(self, head: RequestHead) -> None:
+        self._request = request = Request(head, b"", self._stream.peer, self._server.scheme, self._answer)
+        if head.length == 0:
+            return
+        self._candidate = None
+        self._body = []
+        self._body_size = 0
+        self._started = self._server.reactor.now
+        refusal = self._server.refuse_body(request)
+        if refusal is None and head.length is not None and head.length > self._server.limits.body:
+            refusal = error_reply(413, f"a request body may have {self._server.limits.body} bytes here")
+        if refusal is not None:
+            self._reply(refusal, close=True)
+            return
+        self._enter(BODY, self._server.limits.body_stall)
+        if head.expect_continue and self._wire is not None and not self._wire.buffered:
+            self._stream.write(self._wire.send_continue())
+
+    def _collect(self, data: bytes) -> None:
+        self._body_size += len(data)
+        if self._body_size > self._server.limits.body:
+            raise RequestError(413, f"a request body may have {self._server.limits.body} bytes here")
+        self._body.append(data)
+
+    def _check_body_rate(self, now: float) -> None:
+        """A body that trickles is ended although no single pause in it is long enough."""
+        limits = self._server.limits
+        if self._body_size < limits.body_rate * (now - self._started - limits.body_stall):
+            self._expired()
+
+    def _respond(self) -> None:
+        """The request is whole: ask the handler."""
+        request = self._request
+        if request is None:
+            return
+        if self._body:
+            request.body = b"".join(self._body)
+            self._body = NO_BODY
+        reply = self._server.handle(request)
+        if reply is not None:
+            self._reply(reply)
+        else:
+            self._candidate = None
+            self._enter(HANDLING, self._server.limits.reply_time)
+
+    def _answer(self, request: Request, reply: Reply) -> None:
+        """The answer to a request whose handler had returned None."""
+        if self._phase is CLOSING:
+            reply.close()
+        elif request is not self._request or self._phase is not HANDLING:
+            reply.close()
+            raise ProgramFault("this request has been answered already")
+        else:
+            self._reply(reply)
+            self._go_on()
+
+    # -- replies ---------------------------------------------------------------------------------
+
+    def _reply(self, reply: Reply, *, close: bool = False) -> None:
+        server, wire, request, replying = self._server, self._wire, self._request, self._replying
+        if wire is None or replying is None:
+            return  # nothing was ever asked
+        if close or server.draining:
+            wire.close_after_reply()
+        candidate, self._candidate = self._candidate, None
+        self._enter(REPLYING, server.limits.reply_time)
+        date = server.dates.current(server.reactor.now)
+        head = replying.start(reply, date)
+        if (
+            candidate is not None
+            and request is not None
+            and reply.validator is not None
+            and not wire.must_close
+        ):
+            server.remember(candidate, request, reply, head, date)
+
+    def _reply_ended(self) -> None:
+        """The last byte of the reply was handed to the stream."""
+        self._log_request()
+        had_body = self._request is None or self._request.head.length != 0
+        self._request = None
+        wire = self._wire
+        if self._phase is CLOSING or wire is None:
+            return
+        if wire.must_close:
+            self._close(linger=had_body or wire.buffered > 0)
+        else:
+            self._enter(HEAD, self._server.limits.head_time)  # _advance finds out whether more has come
+            if self._replying is not None and self._replying.late:
+                self._server.reactor.call_soon(self._go_on)
+
+    def _refuse(self, fault: RequestError) -> None:
+        """Answer a request that broke the rules, if an answer can still be sent, and close."""
+        if self._wire is not None and self._wire.can_reply:
+            self._reply(error_reply(fault.status, fault.detail), close=True)
+        self._close(linger=True)
+
+    def _close(self, *, linger: bool) -> None:
+        """``linger`` when input may still come: the kernel would answer it with a reset (RFC 9112, 9.6)."""
+        if self._phase is not CLOSING:
+            self._phase = CLOSING
+            self._deadline.cancel()
+            self._stream.close(linger=linger)
+
+    def _log_request(self) -> None:
+        log = self._server.log
+        if log is not None and self._replying is not None:
+            line = self._request.line if self._request is not None else "-"
+            log.add(self._stream.client, line, self._replying.status, self._replying.sent)
+
+    # -- deadlines and the end -------------------------------------------------------------------
+
+    def _enter(self, phase: Phase, duration: float) -> None:
+        self._phase = phase
+        self._deadline.change(duration, self._server.reactor.now)
+
+    def _expired(self) -> None:
+        """The deadline of the present phase is over."""
+        server = self._server
+        phase = self._phase
+        if phase <= IDLE:
+            self._close(linger=False)
+            return
+        self._deadline.change(
+            server.limits.reply_time, server.reactor.now
+        )  # the stream watches over what is sent
+        if phase <= BODY:
+            if self._wire is not None:
+                self._wire.refuse()
+            what = "head" if phase is HEAD else "body"
+            self._refuse(RequestError(408, f"The request's {what} did not arrive in time."))
+        elif phase is HANDLING:
+            self._reply(error_reply(503, "the answer was not ready in time"), close=True)
+
+    def drain(self) -> None:
+        """The server stops: idle connections end now, others after the reply that is under way."""
+        if self._phase <= IDLE and self._stream.outgoing is None:
+            self._close(linger=False)
+        elif self._wire is not None and self._phase is not CLOSING:
+            self._wire.close_after_reply()
+
+    def abort(self) -> None:
+        self._stream.abort()
+
+    def fail(self, error: Exception) -> None:
+        """A callback of this exchange raised, which has been reported."""
+        self._stream.fail(error)

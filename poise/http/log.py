@@ -1,0 +1,78 @@
+"""The access log: one line per request, in the common log format.
+
+A line is put together when it is written, not while the request is served; lines wait in a bounded buffer and
+leave it together. Control bytes are escaped, so a request cannot forge a line or speak to a terminal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from poise.limits import LogLimits
+from poise.loop.reactor import Reactor
+from poise.loop.timers import TimerHandle
+
+# Never the system's language: a log reader knows these names.
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+LINE_BYTES = 128  # what a waiting line is counted as besides its request line
+
+# Every control character, DEL and the C1 range, and what would end the quoted field.
+ESCAPES = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))} | {
+    ord('"'): '\\"',
+    ord("\\"): "\\\\",
+}
+
+
+def escape(text: str) -> str:
+    """``text`` with nothing in it that a terminal or a log reader would act on."""
+    return text.translate(ESCAPES)
+
+
+def local_stamp(seconds: int) -> str:
+    """Seconds since the epoch as the common log format has it: ``23/Nov/2026:14:22:04 +0000``, local time."""
+    local = datetime.fromtimestamp(seconds).astimezone()
+    return f"{local.day:02}/{MONTHS[local.month - 1]}/{local:%Y:%H:%M:%S %z}"
+
+
+class AccessLog:
+    """``write(text)`` gets whole lines, many at a time."""
+
+    def __init__(
+        self, reactor: Reactor, write: Callable[[str], object], limits: LogLimits | None = None
+    ) -> None:
+        self._reactor = reactor
+        self._write = write
+        self._limits = limits if limits is not None else LogLimits()
+        self._waiting: list[tuple[float, str, str, int, int]] = []
+        self._size = 0
+        self._timer: TimerHandle | None = None
+
+    def add(self, client: str, line: str, status: int, length: int) -> None:
+        """One request: ``line`` is its request line as it came, ``length`` the bytes of the reply's body."""
+        self._waiting.append((self._reactor.now, client, line, status, length))
+        self._size += LINE_BYTES + len(line)
+        if self._size >= self._limits.buffer:
+            self.flush()
+        elif self._timer is None:
+            self._timer = self._reactor.call_later(self._limits.delay, self.flush)
+
+    def flush(self) -> None:
+        """Write what waits."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if not self._waiting:
+            return
+        waiting, self._waiting, self._size = self._waiting, [], 0
+        clock = self._reactor.clock
+        offset = clock.wall() - clock.monotonic()
+        stamps: dict[int, str] = {}
+        lines = []
+        for when, client, line, status, length in waiting:
+            second = int(when + offset)
+            stamp = stamps.get(second)
+            if stamp is None:
+                stamp = stamps[second] = local_stamp(second)
+            lines.append(f'{client or "-"} - - [{stamp}] "{escape(line)}" {status} {length}\n')
+        self._write("".join(lines))

@@ -1,0 +1,123 @@
+"""One request and one reply, as the handlers of this layer see them.
+
+A reply owns what its body holds: whoever takes a :class:`Reply` must call :meth:`Reply.close` once it
+is sent or given up. ``close`` may be called again at any time and then does nothing.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from poise.errors import ProgramFault
+
+if TYPE_CHECKING:
+    from poise.wire.http.head import Fields, RequestHead
+
+Address = tuple[object, ...] | str
+"""Who asks: ``(host, port, …)`` as the socket layer names a peer, or a text for a local one."""
+
+
+@dataclass(slots=True)
+class FileBody:
+    """``count`` bytes of an open file from ``offset`` on, sent without passing through the program.
+
+    It owns its descriptor. The file may still shrink: what the sender finds decides, not ``count``.
+    """
+
+    fd: int
+    offset: int
+    count: int
+
+    def close(self) -> None:
+        fd, self.fd = self.fd, -1
+        if fd >= 0:
+            os.close(fd)
+
+
+class Reply:
+    """What is answered: a status, header fields and a body.
+
+    ``body`` is bytes, a :class:`FileBody`, or an iterable of bytes whose length is not known beforehand.
+    Framing fields (Content-Length, Transfer-Encoding, Connection) and Date do not belong into ``fields``:
+    the connection adds them. ``validator`` is there only when the reply may be remembered; it returns
+    True while the same request would still be answered with the same bytes.
+    """
+
+    __slots__ = ("body", "fields", "status", "validator")
+
+    def __init__(
+        self,
+        status: int,
+        fields: Iterable[tuple[str, str]] = (),
+        body: bytes | Iterable[bytes] | FileBody = b"",
+        *,
+        validator: Callable[[], bool] | None = None,
+    ) -> None:
+        self.status = status
+        self.fields = tuple(fields)
+        self.body = body
+        self.validator = validator
+
+    @property
+    def length(self) -> int | None:
+        """The body's length in bytes; None when it is not known before the body has been sent."""
+        body = self.body
+        if isinstance(body, bytes):
+            return len(body)
+        return body.count if isinstance(body, FileBody) else None
+
+    def close(self) -> None:
+        """Release the descriptor or the generator behind the body."""
+        close = getattr(self.body, "close", None)
+        if close is not None:
+            close()
+
+    def __repr__(self) -> str:
+        return f"<Reply {self.status} {type(self.body).__name__} length={self.length}>"
+
+
+@dataclass(slots=True)
+class Request:
+    """A parsed head with its whole body, who sent it, and over which scheme (``http`` or ``https``)."""
+
+    head: RequestHead
+    body: bytes
+    peer: Address
+    scheme: str
+    deliver: Callable[[Request, Reply], None] | None = field(default=None, repr=False, compare=False)
+
+    def answer(self, reply: Reply) -> None:
+        """Answer a request for which ``respond`` has returned None; on the loop's own thread, once.
+
+        From another thread: ``reactor.call_soon_threadsafe(request.answer, reply)``. When the client has gone
+        meanwhile the reply is closed and nothing is sent. Raises ProgramFault for a second answer.
+        """
+        if self.deliver is None:
+            raise ProgramFault("this request does not belong to a connection")
+        self.deliver(self, reply)
+
+    @property
+    def method(self) -> str:
+        return self.head.method
+
+    @property
+    def line(self) -> str:
+        """The request line as it came, near enough for a log."""
+        return f"{self.head.method} {self.head.target} HTTP/1.{self.head.minor}"
+
+    @property
+    def path(self) -> str:
+        """The target's path, still percent-encoded; ``*`` for ``OPTIONS *``."""
+        return self.head.path
+
+    @property
+    def query(self) -> str | None:
+        """What follows the first ``?`` of the target, still percent-encoded; None without one."""
+        return self.head.query
+
+    @property
+    def fields(self) -> Fields:
+        return self.head.fields

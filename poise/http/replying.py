@@ -1,0 +1,121 @@
+"""One reply on its way out: its head, then a body of bytes, of a file, or produced piece by piece.
+
+A produced body is pulled, never pushed: the next piece is asked for when the client has taken the last ones, so a
+client that reads slowly costs a slow producer and no memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from poise.http.errorpage import error_reply
+from poise.http.message import FileBody, Reply
+from poise.wire.http.connection import ServerConnection
+
+if TYPE_CHECKING:
+    from poise.net.stream import Stream
+
+
+class Replying:
+    """Writes the replies of one connection, one at a time; ``ended()`` is called when each is handed over."""
+
+    __slots__ = ("_ended", "_held", "_producer", "late", "sent", "status", "stream", "wire")
+
+    def __init__(self, stream: Stream, wire: ServerConnection, ended: Callable[[], None]) -> None:
+        self.stream = stream
+        self.wire = wire
+        self.status = 0
+        self.sent = 0  # bytes of the body
+        self.late = False  # the reply goes on after start() has returned
+        self._ended = ended
+        self._held = False
+        self._producer: Iterator[bytes] | None = None
+
+    def start(self, reply: Reply, date: str) -> bytes:
+        """Send ``reply``; returns its head as it went out. A reply that cannot be written becomes a 500."""
+        try:
+            head = self._head(reply, date)
+        except ValueError as error:  # a field that would break the framing is our fault, and is not sent
+            self.stream.reactor.on_error(error)
+            reply.close()
+            reply = error_reply(500, "the server made an answer that cannot be sent")
+            head = self._head(reply, date)
+        self.status = reply.status
+        self.sent = 0
+        self.late = False
+        body = reply.body
+        if not self.wire.reply_has_body:
+            reply.close()
+            self.stream.write(head)
+            self._finish()
+        elif isinstance(body, bytes):
+            self.sent = len(body)
+            self.stream.write(head + self.wire.send_data(body) if body else head)
+            self._finish()
+        elif isinstance(body, FileBody):
+            self._send_file(head, body)
+        else:
+            self.stream.write(head, more=True)
+            self._producer = iter(body)
+            self.pump()
+            self.late = self._producer is not None
+        return head
+
+    def _head(self, reply: Reply, date: str) -> bytes:
+        return self.wire.send_reply(reply.status, reply.fields, length=reply.length, date=date)
+
+    def _send_file(self, head: bytes, body: FileBody) -> None:
+        self.sent = body.count
+        self.stream.write(head, more=bool(body.count))
+        self.wire.count_sent(body.count)
+        fd, body.fd = body.fd, -1  # the stream owns it now, whatever happens
+        self.stream.sendfile(fd, body.offset, body.count)
+        self._finish()
+
+    def hold(self) -> None:
+        """The client does not take what it was sent."""
+        self._held = True
+
+    def go_on(self) -> None:
+        self._held = False
+        if self._producer is not None:
+            self.pump()
+
+    def pump(self) -> None:
+        """Produce more of the body, at most one write budget of it in one turn."""
+        budget = self.stream.limits.write_size
+        try:
+            while self._producer is not None and budget > 0 and not self._held:
+                data = next(self._producer, None)
+                if data is None:
+                    self._producer = None
+                    self._finish()
+                elif data:
+                    budget -= len(data)
+                    self.sent += len(data)
+                    self.stream.write(self.wire.send_data(data))
+        except Exception as error:  # noqa: BLE001 - whatever a producer raises, the loop goes on
+            # Half a reply is out: only cutting the connection tells the client that it is not whole.
+            self.stream.reactor.on_error(error)
+            self.stream.fail(error)
+            return
+        if self._producer is not None and not self._held:
+            self.stream.reactor.call_soon(self.pump)
+
+    def _finish(self) -> None:
+        rest = self.wire.end_reply()
+        if rest:
+            self.stream.write(rest)
+        self._ended()
+
+    def close(self) -> None:
+        """Give the reply up."""
+        producer, self._producer = self._producer, None
+        close = getattr(producer, "close", None)
+        if close is not None:
+            close()
+
+    def fail(self, error: Exception) -> None:
+        """A posted call of ours raised, which has been reported."""
+        self.stream.fail(error)

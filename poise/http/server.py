@@ -1,0 +1,157 @@
+"""An HTTP/1.1 server to subclass::
+
+    class Hello(HTTPServer):
+        def respond(self, request):
+            return Reply(200, [("Content-Type", "text/plain")], b"hello")
+
+    reactor = Reactor()
+    server = Hello(reactor)
+    server.listen(("127.0.0.1", 8000))
+    reactor.run()
+
+``respond`` answers at once with a Reply whose body is bytes; or streams, with a body that is an iterable of bytes,
+pulled as the client takes it; or returns None and answers later with ``request.answer(reply)``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from poise.errors import RequestError
+from poise.http.clock import DateClock
+from poise.http.errorpage import error_reply
+from poise.http.exchange import Exchange
+from poise.http.log import AccessLog
+from poise.http.memo import Memo, Remembered
+from poise.http.message import Reply, Request
+from poise.limits import FileLimits, HttpLimits, ListenLimits, StreamLimits
+from poise.loop.reactor import Reactor
+from poise.loop.timers import TimerHandle
+from poise.net.address import Address
+from poise.net.listener import Listener, listen
+from poise.wire.http.head import parse_head
+
+
+class HTTPServer:
+    """Listeners, their connections and what they share: the date, the memo, the log.
+
+    ``allows_host`` is asked with the Host of each request (None in HTTP/1.0 without one); False is answered 421.
+    """
+
+    scheme = "http"
+    parse = staticmethod(parse_head)
+
+    def __init__(
+        self,
+        reactor: Reactor,
+        *,
+        limits: HttpLimits | None = None,
+        listen_limits: ListenLimits | None = None,
+        stream_limits: StreamLimits | None = None,
+        memo_limits: FileLimits | None = None,
+        log: AccessLog | None = None,
+        allows_host: Callable[[str | None], bool] | None = None,
+    ) -> None:
+        self.reactor = reactor
+        self.limits = limits if limits is not None else HttpLimits()
+        self.listen_limits = listen_limits
+        self.stream_limits = stream_limits
+        self.log = log
+        self.allows_host = allows_host
+        self.dates = DateClock(reactor.clock)
+        self.memo = Memo(memo_limits if memo_limits is not None else FileLimits(), self.dates)
+        self.listeners: list[Listener] = []
+        self.exchanges: set[Exchange] = set()
+        self.draining = False
+        self._on_drained: Callable[[], object] | None = None
+        self._drain_timer: TimerHandle | None = None
+
+    # -- to override -----------------------------------------------------------------------------
+
+    def respond(self, request: Request) -> Reply | None:
+        """Answer ``request``, whose body is whole; None when ``request.answer`` will be called later.
+
+        A RequestError raised here is answered with its status; any other exception is our fault: 500.
+        """
+        return error_reply(404, f"There is nothing at {request.path}.")
+
+    def refuse_body(self, request: Request) -> Reply | None:
+        """A reply that makes reading the body of ``request`` needless; None to read it (``limits.body`` at most).
+
+        Called when a head has announced a body, before ``100 Continue``; the connection closes after the reply.
+        """
+        del request  # the base class reads every body
+        return None
+
+    # -- what a program calls --------------------------------------------------------------------
+
+    def listen(self, address: Address) -> Listener:
+        """Serve ``address``; more than one may be served. Raises OSError as bind(2) does."""
+        listener = listen(
+            self.reactor,
+            address,
+            lambda: Exchange(self),
+            limits=self.listen_limits,
+            stream_limits=self.stream_limits,
+        )
+        self.listeners.append(listener)
+        return listener
+
+    def drain(self, on_drained: Callable[[], object] | None = None) -> None:
+        """Stop accepting, end idle connections, let replies in flight finish within ``limits.drain_time`` seconds."""
+        self.draining = True
+        self._on_drained = on_drained
+        for listener in self.listeners:
+            listener.close()
+        for exchange in list(self.exchanges):
+            exchange.drain()
+        self._drain_timer = self.reactor.call_later(self.limits.drain_time, self.close)
+        self._check_drained()
+
+    def close(self) -> None:
+        """Stop at once: what is still under way is cut."""
+        self.draining = True
+        for listener in self.listeners:
+            listener.close()
+        for exchange in list(self.exchanges):
+            exchange.abort()
+        self._check_drained()
+
+    # -- what exchanges call ---------------------------------------------------------------------
+
+    def handle(self, request: Request) -> Reply | None:
+        """``respond``, with every way to fail turned into a reply."""
+        if self.allows_host is not None and not self.allows_host(request.head.host):
+            return error_reply(421, "This server answers only to local names; --allow-host adds others.")
+        try:
+            return self.respond(request)
+        except RequestError as fault:
+            return error_reply(fault.status, fault.detail)
+        except Exception as error:  # noqa: BLE001 - the client gets its answer, the log the traceback
+            self.reactor.on_error(error)
+            return error_reply(500, "The server made a mistake while it answered; its log says more.")
+
+    def remember(self, key: bytes, request: Request, reply: Reply, head: bytes, date: str) -> None:
+        """Offer a reply to the memo: ``key`` are the bytes that asked for it, all of them."""
+        body = reply.body
+        if reply.validator is None or not isinstance(body, bytes):
+            return
+        if "authorization" in request.fields or not self.memo.wants(key):
+            return
+        if request.method == "HEAD":
+            body = b""
+        entry = Remembered(head, body, date, reply.validator, key=key, line=request.line, status=reply.status)
+        self.memo.keep(key, entry, self.reactor.now)
+
+    def exchange_gone(self, exchange: Exchange) -> None:
+        self.exchanges.discard(exchange)
+        if self.draining:
+            self._check_drained()
+
+    def _check_drained(self) -> None:
+        if self.exchanges or self._on_drained is None:
+            return
+        if self._drain_timer is not None:
+            self._drain_timer.cancel()
+        on_drained, self._on_drained = self._on_drained, None
+        on_drained()

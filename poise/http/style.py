@@ -1,0 +1,83 @@
+"""The look of every page that the server makes itself: listing, error, redirect.
+
+It is a constant, hash included, and not a file beside the code: an error page must come out even when the
+server has no descriptor left to open anything with. A test says the hash anew when the style has changed.
+
+One column of lines, three sizes of type, system fonts, one accent; both themes keep a contrast of at least
+4.5 : 1 for every text (WCAG 2.2, 1.4.3). Sizes follow the width of the window, from a telephone to a projector.
+"""
+
+from __future__ import annotations
+
+STYLE = """\
+:root {
+  color-scheme: light dark;
+  --paper: #fcfbf9;
+  --ink: #1f1f1d;
+  --quiet: #64635e;
+  --line: #e5e3dd;
+  --hover: #f3f1ec;
+  --accent: #0a6290;
+}
+@media (prefers-color-scheme: dark) {
+  :root {
+    --paper: #171816;
+    --ink: #e9e7e2;
+    --quiet: #a4a19a;
+    --line: #31322f;
+    --hover: #20211f;
+    --accent: #86c9ee;
+  }
+}
+html {
+  font-size: clamp(100%, .4vw + .6rem, 175%);
+  -webkit-text-size-adjust: 100%;
+  text-size-adjust: 100%;
+}
+body {
+  max-width: 58rem;
+  margin: 0 auto;
+  padding: clamp(1rem, 5vw, 4rem) clamp(1rem, 4vw, 3rem) 4rem;
+  background: var(--paper);
+  color: var(--ink);
+  font: 1rem/1.5 system-ui, "PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC", sans-serif;
+  font-variant-numeric: tabular-nums;
+}
+a { color: var(--accent); text-decoration: none; }
+a:hover { text-decoration: underline; text-underline-offset: .2em; }
+a:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; border-radius: 2px; }
+h1 { margin: 0; font-size: 1.5rem; font-weight: 400; line-height: 1.35; overflow-wrap: anywhere; text-wrap: pretty; }
+h1 b { font-weight: 600; }
+p { margin: 1rem 0 0; }
+.quiet { color: var(--quiet); font-size: .875rem; }
+.skip { position: absolute; left: -100vw; }
+.skip:focus { left: 1rem; top: 1rem; padding: .5rem; background: var(--paper); }
+nav ol { display: flex; flex-wrap: wrap; gap: 0 .5rem; margin: 0 0 .5rem; padding: 0; list-style: none; font-size: .875rem; }
+nav li { overflow-wrap: anywhere; }
+nav li + li::before { content: "/"; margin-inline-end: .5rem; color: var(--quiet); }
+nav [aria-current] { color: var(--quiet); }
+table { width: 100%; margin-top: 2rem; border-collapse: collapse; }
+th, td { padding: .5rem 0 .5rem 1.5rem; border-bottom: 1px solid var(--line); text-align: end; vertical-align: baseline; white-space: nowrap; }
+thead th { padding-block: 0 .5rem; color: var(--quiet); font-size: .875rem; font-weight: 400; }
+th:first-child { width: 100%; padding-inline-start: 0; text-align: start; white-space: normal; overflow-wrap: anywhere; }
+tbody th { font-weight: 400; }
+tbody td { color: var(--quiet); font-size: .875rem; }
+tbody a { display: block; margin: -.5rem 0; padding: .5rem 0; }
+tbody tr:hover { background: var(--hover); }
+.folder { font-weight: 600; }
+.folder::after { content: "/"; font-weight: 400; }
+@media (max-width: 34rem) {
+  th, td { padding-inline-start: 1rem; }
+  .hour { display: none; }
+}
+@media print {
+  html { font-size: 10pt; }
+  body { max-width: none; padding: 0; background: none; color: #000; }
+  a { color: inherit; }
+  .skip { display: none; }
+  tr { break-inside: avoid; }
+}
+"""
+
+STYLE_HASH = "sha256-Sa+VpvN7RweNxCZ+BH+ubDDeL0nSMbhPNsk4cC2Spnw="
+"""What a Content-Security-Policy calls :data:`STYLE` (CSP 3, 6.7.3.3)."""

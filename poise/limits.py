@@ -1,0 +1,254 @@
+"""How much is too much?
+
+Every number that bounds something stands here once, with its unit, its default and the reason for it.
+Times are seconds and sizes are bytes unless the unit says otherwise. A limit with ``option=`` is public:
+``poise serve`` grows ``--option`` and reads ``POISE_OPTION`` from the environment, and ``--help`` and the
+documentation print the unit, the default and the reason from here. 0 means *no limit* only where the
+reason says so.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import Field, dataclass, field, fields
+from typing import Any
+
+KIB = 1024
+MIB = 1024 * KIB
+
+
+def limit(
+    default: float,
+    unit: str,
+    reason: str,
+    *,
+    option: str | None = None,
+    low: float = 1,
+    high: float = math.inf,
+) -> Any:
+    """A dataclass field that knows its unit, its reason and the range that makes sense."""
+    metadata = {"unit": unit, "reason": reason, "option": option, "low": low, "high": high}
+    return field(default=default, metadata=metadata)
+
+
+class Checked:
+    """Refuses values outside the declared range when a limits object is made."""
+
+    __slots__ = ()
+
+    def __post_init__(self) -> None:
+        for spec in fields(self):  # type: ignore[arg-type]  # every subclass is a dataclass
+            check(spec, getattr(self, spec.name))
+
+
+def check(spec: Field[Any], value: float) -> None:
+    """Raise ValueError with a sentence for people when ``value`` is outside the range of ``spec``."""
+    low, high = spec.metadata["low"], spec.metadata["high"]
+    if not low <= value <= high:
+        bounds = f"at least {low:g}" if high == math.inf else f"between {low:g} and {high:g}"
+        raise ValueError(
+            f"{spec.name.replace('_', ' ')} must be {bounds} {spec.metadata['unit']}, not {value:g}"
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoopLimits(Checked):
+    """The reactor: what one turn may do."""
+
+    events: int = limit(
+        512, "events", "the most readiness events handled in one turn, so that timers are looked at often"
+    )
+    timers: int = limit(
+        1024, "timers", "the most due timers run in one turn, so that a storm of timers cannot starve I/O"
+    )
+    cancelled: int = limit(
+        100,
+        "entries",
+        "cancelled timers kept at most while they are also more than half of all; then swept out",
+    )
+    durations: int = limit(
+        16, "queues", "different timeouts with a queue of their own; further ones share a heap", low=0
+    )
+    longest_wait: float = limit(
+        3600.0, "seconds", "the kernel is never asked to wait longer: very long waits overflow its argument"
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListenLimits(Checked):
+    """The listener: who gets in, and how fast."""
+
+    backlog: int = limit(
+        1024,
+        "connections",
+        "how many connections the kernel queues before they are accepted",
+        option="backlog",
+    )
+    accepts: int = limit(
+        64, "connections", "accepted at most in one event, so that a storm of newcomers cannot hold the loop"
+    )
+    connections: int = limit(
+        10_000,
+        "connections",
+        "open at once; further ones wait in the kernel's queue until one closes",
+        option="max-connections",
+    )
+    per_client: int = limit(
+        1_000,
+        "connections",
+        "open at once from one client address, so that one client cannot take every place; 0 for no limit",
+        option="max-connections-per-client",
+        low=0,
+    )
+    first_delay: float = limit(
+        0.01, "seconds", "the first pause in accepting when the system is out of descriptors", low=0.001
+    )
+    longest_delay: float = limit(
+        1.0, "seconds", "the pause doubles up to this while the system stays out of descriptors", low=0.001
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamLimits(Checked):
+    """A stream: how much moves at a time and how long a stalled peer is waited for."""
+
+    read_size: int = limit(
+        64 * KIB, "bytes", "read at most in one event, so that a flooding client cannot hold the loop"
+    )
+    write_size: int = limit(
+        256 * KIB, "bytes", "handed to the kernel at most in one event, for the same reason"
+    )
+    high_water: int = limit(
+        64 * KIB, "bytes", "queued output at which the protocol is asked to pause writing"
+    )
+    low_water: int = limit(16 * KIB, "bytes", "queued output at which the protocol may go on writing", low=0)
+    send_stall: float = limit(
+        60.0,
+        "seconds",
+        "a client that takes no byte of its reply for so long is given up; any progress starts it anew",
+        option="send-timeout",
+        low=0.01,
+    )
+    linger_time: float = limit(
+        2.0,
+        "seconds",
+        "after the last reply, how long late input is read away so that the client can still read its answer",
+        low=0.01,
+    )
+    linger_bytes: int = limit(
+        256 * KIB, "bytes", "how much late input is read away before the connection is cut", low=0
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpLimits(Checked):
+    """HTTP: how large a request may be and how long each phase of it may take."""
+
+    request_line: int = limit(
+        8 * KIB,
+        "bytes",
+        "the longest request line; a longer one is answered 414",
+        option="max-request-line",
+        low=64,
+    )
+    head: int = limit(
+        32 * KIB,
+        "bytes",
+        "the longest request head; a longer one is answered 431",
+        option="max-head",
+        low=128,
+    )
+    fields: int = limit(
+        100, "fields", "the most header fields in a request; more are answered 431", option="max-fields"
+    )
+    body: int = limit(
+        1 * MIB, "bytes", "the longest request body; a longer one is answered 413", option="max-body", low=0
+    )
+    chunk_line: int = limit(1 * KIB, "bytes", "the longest chunk-size line, extensions included", low=32)
+    trailers: int = limit(8 * KIB, "bytes", "the longest trailer section of a chunked body", low=64)
+    extensions: int = limit(
+        8 * KIB, "bytes", "of chunk extensions in one body; nobody uses them and they carry no content", low=0
+    )
+    chunks: int = limit(
+        256, "chunks", "undone at most at once, so that a body of one-byte chunks cannot hold the loop"
+    )
+    head_time: float = limit(
+        20.0,
+        "seconds",
+        "from a connection's start, or a request's first byte, to the end of its head; then 408",
+        option="head-timeout",
+        low=0.01,
+    )
+    body_stall: float = limit(
+        30.0,
+        "seconds",
+        "the longest time without any byte of a request body; then 408",
+        option="body-timeout",
+        low=0.01,
+    )
+    body_rate: int = limit(
+        64,
+        "bytes/second",
+        "the slowest average at which a request body may arrive after the first body-timeout; then 408",
+        low=0,
+    )
+    idle_time: float = limit(
+        75.0,
+        "seconds",
+        "how long a kept-alive connection may wait for its next request; then it is closed",
+        option="keep-alive-timeout",
+        low=0.01,
+    )
+    reply_time: float = limit(
+        120.0, "seconds", "how long a handler that answers later may take; then 503", low=0.01
+    )
+    retry_after: int = limit(
+        1, "seconds", "when a client that was told 503 may come again; what was short is mostly back by then"
+    )
+    requests_per_turn: int = limit(
+        32, "requests", "answered at most for one connection in one turn when a client sends many at once"
+    )
+    drain_time: float = limit(
+        10.0,
+        "seconds",
+        "how long replies in flight may take to finish once the server was told to stop",
+        option="drain-timeout",
+        low=0,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileLimits(Checked):
+    """A folder as a web site: what is remembered, for how long, and how much is shown."""
+
+    freshness: float = limit(
+        0.1,
+        "seconds",
+        "how long a remembered reply is sent before its files are looked at again; 0 looks every time",
+        option="freshness",
+        low=0,
+    )
+    memo_bytes: int = limit(
+        64 * MIB, "bytes", "memory for remembered replies; 0 remembers none", option="memo-size", low=0
+    )
+    memo_entry: int = limit(
+        64 * KIB, "bytes", "the largest file whose reply is remembered; larger ones go by sendfile"
+    )
+    head_memo_bytes: int = limit(4 * MIB, "bytes", "memory for remembered request heads", low=0)
+    entries: int = limit(
+        10_000, "entries", "shown at most in one listing; what is left out is said", option="max-entries"
+    )
+    links: int = limit(
+        40, "links", "symbolic links followed at most on the way to one file, as the kernel does"
+    )
+    components: int = limit(
+        256, "components", "the deepest path; each level is one descriptor while it is walked"
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogLimits(Checked):
+    """The access log."""
+
+    buffer: int = limit(64 * KIB, "bytes", "of log lines collected before they are written at once")
+    delay: float = limit(1.0, "seconds", "the longest time that a log line waits in the buffer", low=0.001)

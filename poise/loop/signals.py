@@ -1,0 +1,98 @@
+"""POSIX signals as ordinary calls on the loop.
+
+A Python signal handler runs between two bytecodes of the main thread, wherever that is: in the middle of anybody's
+work. So it does nothing but post; the callback runs on the loop like any other call.
+
+The handler alone is not enough. Python runs it only when the main thread gets back to the interpreter, and when
+the signal arrives just before the kernel's wait begins, or in another thread, the wait goes on. The C level
+of the interpreter therefore writes a byte to the wake-up descriptor at once (``signal.set_wakeup_fd``): the wait
+ends, the interpreter runs the handler, and the handler posts.
+
+Like the kernel, which keeps one pending mark per signal, a signal that comes again before its callback
+has run is the same signal.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable
+from types import FrameType
+from typing import Any, Protocol
+
+from poise.errors import NotRegistered, ProgramFault
+
+
+class Post(Protocol):
+    """Has ``callback(*args)`` called on the loop; may be called at any moment (``call_soon_threadsafe``)."""
+
+    def __call__(self, callback: Callable[..., object], /, *args: Any) -> object: ...
+
+
+class Signals:
+    """Callbacks for signals. Main thread only, as Python demands; anything else raises ProgramFault.
+
+    ``wakeup_fd`` is the non-blocking descriptor that ends the loop's wait when a byte is written to it.
+    """
+
+    def __init__(self, post: Post, wakeup_fd: int) -> None:
+        self._post = post
+        self._wakeup_fd = wakeup_fd
+        self._callbacks: dict[int, Callable[[], object]] = {}
+        self._former: dict[int, Any] = {}
+        self._former_fd = -1
+        self._pending: set[int] = set()
+
+    def add(self, signum: int, callback: Callable[[], object]) -> None:
+        """Call ``callback()`` on the loop when ``signum`` arrives; an earlier callback for it is replaced.
+
+        Raises ValueError for a number that is no signal or cannot be caught (SIGKILL, SIGSTOP).
+        """
+        _check_main_thread()
+        if signum not in self._callbacks:
+            try:
+                former = signal.signal(signum, self._caught)
+            except OSError as error:
+                raise ValueError(f"signal {signum} cannot be caught: {error.strerror}") from error
+            if not self._callbacks:
+                self._former_fd = signal.set_wakeup_fd(self._wakeup_fd, warn_on_full_buffer=False)
+            # None: the handler was not set from Python, which cannot set it again.
+            self._former[signum] = signal.SIG_DFL if former is None else former
+        self._callbacks[signum] = callback
+
+    def remove(self, signum: int) -> None:
+        """Give ``signum`` back to whoever handled it before. NotRegistered."""
+        _check_main_thread()
+        if signum not in self._callbacks:
+            raise NotRegistered(f"signal {signum} has no callback here")
+        signal.signal(signum, self._former.pop(signum))
+        del self._callbacks[signum]
+        self._pending.discard(signum)
+        if not self._callbacks:
+            self._restore_wakeup()
+
+    def close(self) -> None:
+        """Remove every callback; may be repeated."""
+        for signum in list(self._callbacks):
+            self.remove(signum)
+
+    def _restore_wakeup(self) -> None:
+        present = signal.set_wakeup_fd(self._former_fd)
+        if present != self._wakeup_fd:  # someone took it over from us: it stays theirs
+            signal.set_wakeup_fd(present)
+
+    def _caught(self, signum: int, _frame: FrameType | None) -> None:
+        if signum not in self._pending:
+            self._pending.add(signum)
+            self._post(self._deliver, signum)
+
+    def _deliver(self, signum: int) -> None:
+        self._pending.discard(signum)
+        callback = self._callbacks.get(signum)
+        if callback is not None:  # it may have been removed since the signal came
+            callback()
+
+
+def _check_main_thread() -> None:
+    if threading.current_thread() is not threading.main_thread():
+        raise ProgramFault("signals can only be handled by a loop in the main thread")

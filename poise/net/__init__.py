@@ -1,0 +1,1 @@
+"""How do bytes move? Addresses, listeners and streams over the reactor."""

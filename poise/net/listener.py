@@ -1,0 +1,210 @@
+"""A listener: who gets in, and how fast.
+
+Facts it relies on (accept(2)): the call may fail for reasons that belong to one newcomer (ECONNABORTED, EPROTO,
+network errors of the new connection), and then the next one is tried; or because the system is out of
+descriptors or memory, and then the newcomer stays in the queue, readiness stays true, and only *not
+watching* ends the spinning: accepting pauses, with a delay that doubles while the trouble lasts (pitfall 5).
+
+Beyond ``limits.connections`` accepting pauses too: newcomers wait in the kernel's queue until a place is free.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from collections.abc import Callable
+from typing import Any
+
+from poise.limits import ListenLimits, StreamLimits
+from poise.loop.reactor import Reactor
+from poise.loop.timers import TimerHandle
+from poise.net import address as addresses
+from poise.net.address import Address
+from poise.net.stream import Protocol, Stream
+from poise.readiness.interest import READ
+
+OF_ONE_NEWCOMER = frozenset(
+    {
+        errno.ECONNABORTED,
+        errno.EPROTO,
+        errno.EPERM,  # a firewall rule (Linux)
+        errno.ENETDOWN,
+        errno.ENETUNREACH,
+        errno.EHOSTDOWN,
+        errno.EHOSTUNREACH,
+        errno.ENOPROTOOPT,
+        errno.EOPNOTSUPP,
+        errno.ENOTCONN,
+        errno.ETIMEDOUT,
+        errno.EINTR,
+    }
+)
+EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+
+
+def listen(
+    reactor: Reactor,
+    address: Address,
+    factory: Callable[[], Protocol],
+    *,
+    limits: ListenLimits | None = None,
+    stream_limits: StreamLimits | None = None,
+) -> Listener:
+    """Accept connections on ``address`` and give each a protocol from ``factory()``.
+
+    Raises OSError (EADDRINUSE, EACCES, …), MachineFault for an unknown host name, ValueError for no address.
+    """
+    limits = limits if limits is not None else ListenLimits()
+    listening = addresses.bind(address, limits.backlog)
+    try:
+        return Listener(reactor, listening, factory, limits, stream_limits or StreamLimits())
+    except BaseException:
+        listening.close()
+        raise
+
+
+class Listener:
+    """A listening socket on a reactor. ``address`` is the bound one, ``(host, port)`` or ``"unix:/path"``."""
+
+    def __init__(
+        self,
+        reactor: Reactor,
+        listening: socket.socket,
+        factory: Callable[[], Protocol],
+        limits: ListenLimits,
+        stream_limits: StreamLimits,
+    ) -> None:
+        self.reactor = reactor
+        self.limits = limits
+        self.factory = factory
+        self.streams: set[Stream] = set()
+        self.refused = 0
+        self.on_exhausted: Callable[[OSError, float], None] = _say_nothing
+        self._stream_limits = stream_limits
+        self._socket = listening
+        self._fd = listening.fileno()
+        self._per_client: dict[str, int] = {}
+        self._delay = limits.first_delay
+        self._retry: TimerHandle | None = None
+        self._accepting = True
+        self._closed = False
+        self.sockname: Any = listening.getsockname()
+        self._socket_file = self._identify() if listening.family == socket.AF_UNIX else None
+        reactor.register(self._fd, READ, self._on_ready)
+
+    @property
+    def address(self) -> tuple[str, int] | str:
+        if isinstance(self.sockname, tuple):
+            return self.sockname[0], self.sockname[1]
+        return addresses.show(self.sockname)
+
+    def pause(self) -> None:
+        """Stop accepting; newcomers wait in the kernel's queue."""
+        self._accepting = False
+        self._watch()
+
+    def resume(self) -> None:
+        """Accept again, if a place is free."""
+        self._accepting = True
+        self._watch()
+
+    def close(self) -> None:
+        """Stop listening at once; connections that were accepted live on. Twice is no error."""
+        if self._closed:
+            return
+        self._closed = True
+        if self._retry is not None:
+            self._retry.cancel()
+        self.reactor.retire(self._socket)
+        if self._socket_file is not None and self._socket_file == self._identify():
+            os.unlink(self.sockname)
+
+    def _identify(self) -> tuple[int, int] | None:
+        """The socket file's device and inode, so that another server's new one is never removed."""
+        try:
+            found = os.stat(self.sockname)
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
+
+    def _watch(self) -> None:
+        if self._closed:
+            return
+        wanted = self._accepting and self._retry is None and len(self.streams) < self.limits.connections
+        mask = READ if wanted else 0
+        if mask != self.reactor.poller.interest(self._fd):
+            self.reactor.modify(self._fd, mask)
+
+    def _on_ready(self, _mask: int) -> None:
+        for _ in range(self.limits.accepts):
+            if len(self.streams) >= self.limits.connections:
+                self._watch()
+                return
+            try:
+                connection, peer = self._socket.accept()
+            except (BlockingIOError, InterruptedError):
+                return
+            except OSError as error:
+                if error.errno in OF_ONE_NEWCOMER:
+                    continue
+                if error.errno in EXHAUSTED:
+                    self._back_off(error)
+                    return
+                self.close()  # this socket will never accept again, and would say so for ever
+                raise
+            self._delay = self.limits.first_delay
+            self._welcome(connection, peer)
+            if self._closed or not self._accepting:
+                return
+
+    def _welcome(self, connection: socket.socket, peer: Any) -> None:
+        connection.setblocking(False)  # Linux does not inherit it from the listener (pitfall 21)
+        client = peer[0] if isinstance(peer, tuple) else ""
+        cap = self.limits.per_client
+        if client and cap and self._per_client.get(client, 0) >= cap:
+            self.refused += 1
+            connection.close()
+            return
+        try:
+            protocol = self.factory()
+            stream = Stream(self.reactor, connection, protocol, peer, self._stream_limits, self._gone)
+        except Exception:
+            connection.close()
+            raise
+        self.streams.add(stream)
+        if client:
+            self._per_client[client] = self._per_client.get(client, 0) + 1
+        stream.begin()
+
+    def _gone(self, stream: Stream) -> None:
+        self.streams.discard(stream)
+        client = stream.peer[0] if isinstance(stream.peer, tuple) else ""
+        if client:
+            left = self._per_client[client] - 1
+            if left:
+                self._per_client[client] = left
+            else:
+                del self._per_client[client]
+        if len(self.streams) == self.limits.connections - 1:
+            self._watch()
+
+    def _back_off(self, error: OSError) -> None:
+        self._retry = self.reactor.call_later(self._delay, self._try_again)
+        self.on_exhausted(error, self._delay)
+        self._delay = min(self._delay * 2, self.limits.longest_delay)
+        self._watch()
+
+    def _try_again(self) -> None:
+        self._retry = None
+        self._watch()
+
+    def fail(self, error: Exception) -> None:
+        """The reactor has reported that a protocol could not be made: the listening goes on."""
+
+    def __repr__(self) -> str:
+        return f"<Listener {addresses.show(self.sockname)} {len(self.streams)} connections>"
+
+
+def _say_nothing(error: OSError, delay: float) -> None:
+    pass

@@ -1,0 +1,166 @@
+"""What waits to be sent: bytes and parts of files, in order, with one running count.
+
+A piece leaves the queue after the kernel took it, never before: a send that fails with EAGAIN has taken
+nothing (pitfall 12), and one that was partial is continued by offset, without copying the rest.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import struct
+import sys
+from collections import deque
+
+from poise.errors import PoiseError
+
+if sys.platform != "win32":
+    import fcntl
+    import termios
+
+# sendfile(2): the file system, the kind of socket or the platform cannot do it; nothing was sent.
+CANNOT = frozenset(
+    {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOTSOCK, errno.EOVERFLOW}
+)
+# Writing to a peer that has gone must be an error, not a signal that ends the process (pitfall 20).
+NO_SIGNAL = getattr(socket, "MSG_NOSIGNAL", 0)
+MORE = getattr(socket, "MSG_MORE", 0)
+BUFFERS_PER_CALL = 64  # far under IOV_MAX of Linux and the BSDs (1024)
+READ_SIZE = 64 * 1024  # of the fallback: one read must not hold the loop longer than one write does
+
+
+class NoSendfile(Exception):
+    """The kernel cannot send this file to this socket by itself."""
+
+
+class Truncated(PoiseError, EOFError, OSError):
+    """The file became shorter while it was being sent."""
+
+
+class FilePart:
+    """``count`` bytes of the open file ``fd`` from ``offset``. It owns the descriptor."""
+
+    __slots__ = ("count", "fd", "offset", "plain")
+
+    def __init__(self, fd: int, offset: int, count: int) -> None:
+        self.fd = fd
+        self.offset = offset
+        self.count = count
+        self.plain = not hasattr(os, "sendfile")
+
+    def __len__(self) -> int:
+        return self.count
+
+    def sendfile(self, out: int, size: int) -> int:
+        """Send up to ``size`` bytes to the socket ``out`` inside the kernel.
+
+        Raises NoSendfile, Truncated, and what sendfile(2) says of the socket (EAGAIN, EPIPE, …).
+        """
+        if self.plain:
+            raise NoSendfile
+        try:
+            sent = os.sendfile(out, self.fd, self.offset, size)
+        except OSError as error:
+            if error.errno not in CANNOT:
+                raise
+            self.plain = True
+            raise NoSendfile from error
+        if not sent:
+            raise Truncated("the file became shorter while it was being sent")
+        return sent
+
+    def read(self, size: int) -> bytes:
+        """The next bytes, at least one. Raises Truncated at the end of the file."""
+        data = os.pread(self.fd, min(size, READ_SIZE), self.offset)
+        if not data:
+            raise Truncated("the file became shorter while it was being sent")
+        return data
+
+    def close(self) -> None:
+        """Let go of the descriptor. Twice is no error."""
+        fd, self.fd = self.fd, -1
+        if fd >= 0:
+            os.close(fd)
+
+
+class Outgoing:
+    """A queue of bytes and file parts. ``size`` is what is left of them in bytes."""
+
+    __slots__ = ("parts", "size")
+
+    def __init__(self) -> None:
+        self.parts: deque[bytes | memoryview | FilePart] = deque()
+        self.size = 0
+
+    def append(self, part: bytes | memoryview | FilePart) -> None:
+        self.parts.append(part)
+        self.size += len(part)
+
+    def send(self, to: socket.socket, budget: int) -> int:
+        """Hand at most ``budget`` bytes to the kernel and return how many it took.
+
+        Raises OSError when the connection is broken, Truncated when a file is shorter than promised.
+        """
+        left = budget
+        try:
+            while self.parts and left > 0:
+                first = self.parts[0]
+                if isinstance(first, FilePart):
+                    left -= self._send_file(to, first, min(left, first.count))
+                else:
+                    left -= self._send_bytes(to, left)
+        except (BlockingIOError, InterruptedError):
+            pass
+        return budget - left
+
+    def _send_bytes(self, to: socket.socket, budget: int) -> int:
+        views: list[bytes | memoryview] = []
+        size = 0
+        for part in self.parts:
+            if isinstance(part, FilePart) or size >= budget or len(views) == BUFFERS_PER_CALL:
+                break
+            views.append(part if size + len(part) <= budget else memoryview(part)[: budget - size])
+            size += len(views[-1])
+        sent = left = to.sendmsg(views, (), NO_SIGNAL)
+        self.size -= sent
+        while left:
+            part = self.parts.popleft()
+            if left < len(part):
+                self.parts.appendleft(memoryview(part)[left:])  # type: ignore[arg-type]  # only bytes were sent
+                break
+            left -= len(part)
+        return sent
+
+    def _send_file(self, to: socket.socket, part: FilePart, size: int) -> int:
+        try:
+            sent = part.sendfile(to.fileno(), size)
+        except NoSendfile:
+            sent = to.send(part.read(size), NO_SIGNAL)
+        part.offset += sent
+        part.count -= sent
+        self.size -= sent
+        if not part.count:
+            part.close()
+            self.parts.popleft()
+        return sent
+
+    def close(self) -> None:
+        """Drop everything and close the files."""
+        for part in self.parts:
+            if isinstance(part, FilePart):
+                part.close()
+        self.parts.clear()
+        self.size = 0
+
+
+def unacknowledged(fd: int) -> int:
+    """Bytes in the kernel's send queue that the peer has not acknowledged; -1 where the system does not tell.
+
+    tcp(7) SIOCOUTQ, the same request as TIOCOUTQ.
+    """
+    try:
+        answer = fcntl.ioctl(fd, termios.TIOCOUTQ, struct.pack("i", 0))
+    except (NameError, OSError, ValueError):
+        return -1
+    return int(struct.unpack("i", answer)[0])

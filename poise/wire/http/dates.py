@@ -1,0 +1,85 @@
+"""Dates as HTTP writes them (RFC 9110 section 5.6.7), without a clock and without a locale.
+
+One form is written, IMF-fixdate; three are read. A date that no calendar has (31 February, a Monday that was a Sunday)
+is no date: a recipient ignores it.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from math import floor
+
+DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+LONG_DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+DAY_SECONDS = 86400
+EPOCH = date(1970, 1, 1).toordinal()
+
+_day_name = "|".join(DAYS)
+_long_day_name = "|".join(LONG_DAYS)
+_month = "|".join(MONTHS)
+_time = r"(?P<hour>[0-9]{2}):(?P<minute>[0-9]{2}):(?P<second>[0-9]{2})"
+_FORMS = tuple(
+    re.compile(form)
+    for form in (
+        # IMF-fixdate: Sun, 06 Nov 1994 08:49:37 GMT
+        rf"(?P<name>{_day_name}), (?P<day>[0-9]{{2}}) (?P<month>{_month}) (?P<year>[0-9]{{4}}) {_time} GMT",
+        # rfc850-date: Sunday, 06-Nov-94 08:49:37 GMT
+        rf"(?P<name>{_long_day_name}), (?P<day>[0-9]{{2}})-(?P<month>{_month})-(?P<year>[0-9]{{2}}) {_time} GMT",
+        # asctime-date: Sun Nov  6 08:49:37 1994
+        rf"(?P<name>{_day_name}) (?P<month>{_month}) (?P<day>[0-9]{{2}}| [0-9]) {_time} (?P<year>[0-9]{{4}})",
+    )
+)
+
+
+def http_date(seconds: float) -> str:
+    """IMF-fixdate of ``seconds`` since the epoch, fractions cut off.
+
+    Raises ValueError outside the years 1 to 9999, which four digits cannot write.
+    """
+    days, rest = divmod(floor(seconds), DAY_SECONDS)
+    try:
+        day = date.fromordinal(EPOCH + days)
+    except (OverflowError, ValueError):
+        raise ValueError(f"{seconds} is outside the years 1 to 9999") from None
+    hour, rest = divmod(rest, 3600)
+    minute, second = divmod(rest, 60)
+    name, month = DAYS[day.weekday()], MONTHS[day.month - 1]
+    return f"{name}, {day.day:02} {month} {day.year:04} {hour:02}:{minute:02}:{second:02} GMT"
+
+
+def parse_http_date(text: str, *, now: float | None = None) -> int | None:
+    """Seconds since the epoch, or None when ``text`` is no date in one of the three forms.
+
+    The two-digit year of the second form lies at most 50 years ahead of ``now`` (seconds since the epoch). Without
+    ``now`` it is read as POSIX does: 69 to 99 are of the last century, 00 to 68 of this one.
+    """
+    for form in _FORMS:
+        match = form.fullmatch(text)
+        if match is not None:
+            return _seconds(match, now)
+    return None
+
+
+def _seconds(match: re.Match[str], now: float | None) -> int | None:
+    hour, minute, second = int(match["hour"]), int(match["minute"]), int(match["second"])
+    if hour > 23 or minute > 59 or second > 60:  # 60: a leap second
+        return None
+    year = int(match["year"])
+    if len(match["year"]) == 2:
+        year = _whole_year(year, now)
+    try:
+        day = date(year, MONTHS.index(match["month"]) + 1, int(match["day"]))
+    except ValueError:
+        return None
+    if DAYS[day.weekday()] != match["name"][:3]:
+        return None
+    return (day.toordinal() - EPOCH) * DAY_SECONDS + hour * 3600 + minute * 60 + second
+
+
+def _whole_year(year: int, now: float | None) -> int:
+    if now is None:
+        return year + (1900 if year >= 69 else 2000)
+    latest = date.fromordinal(EPOCH + floor(now) // DAY_SECONDS).year + 50
+    return latest - (latest - year) % 100

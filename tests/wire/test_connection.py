@@ -1,0 +1,570 @@
+"""One connection, driven step by step; what a stream of bytes comes to as a whole is in the other files."""
+
+from __future__ import annotations
+
+import pytest
+
+from poise.errors import ProgramFault, RequestError
+from poise.limits import HttpLimits
+from poise.wire.http.connection import Data, EndOfMessage, Event, ServerConnection
+from poise.wire.http.head import RequestHead
+from poise.wire.http.states import State, Step
+from tests.wire.driver import DATE, LIMITS, byte_by_byte, drive
+
+GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+GET_1_0 = b"GET / HTTP/1.0\r\n\r\n"
+HEAD = b"HEAD / HTTP/1.1\r\nHost: a\r\n\r\n"
+PUT = b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n"
+PUT_CHUNKED = b"PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+PUT_EXPECT = b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n"
+
+
+def fed(*pieces: bytes, limits: HttpLimits = LIMITS) -> ServerConnection:
+    connection = ServerConnection(limits)
+    for piece in pieces:
+        connection.feed(piece)
+    return connection
+
+
+def events(connection: ServerConnection) -> list[Event]:
+    found = []
+    while (event := connection.next_event()) is not None:
+        found.append(event)
+    return found
+
+
+def send(connection: ServerConnection, status: int = 200, *, length: int | None = 0) -> bytes:
+    """The lines of a reply's head that are about framing."""
+    raw = connection.send_reply(status, (), length=length, date=DATE)
+    start = f"HTTP/1.1 {status} ".encode()
+    assert raw.startswith(start)
+    assert raw.endswith(b"\r\n\r\n")
+    return raw[raw.index(b"\r\nDate: ") + len(DATE) + 10 : -2]
+
+
+def fault(connection: ServerConnection) -> int:
+    with pytest.raises(RequestError) as caught:
+        events(connection)
+    return caught.value.status
+
+
+# Requests
+
+
+def test_a_request_without_a_body() -> None:
+    connection = fed(GET)
+    head, end = events(connection)
+    assert isinstance(head, RequestHead)
+    assert connection.head is head
+    assert end == EndOfMessage()
+    assert connection.state is State.RECEIVED
+    assert repr(connection) == "<ServerConnection RECEIVED 0 bytes unread>"
+
+
+def test_a_body_is_handed_out_as_it_arrives() -> None:
+    connection = fed(PUT + b"he")
+    assert events(connection)[1:] == [Data(b"he")]
+    connection.feed(b"lloGET")
+    assert events(connection) == [Data(b"llo"), EndOfMessage()]
+    assert connection.trailing_data == b"GET"
+
+
+def test_trailers_come_with_the_end() -> None:
+    connection = fed(PUT_CHUNKED + b"1\r\nx\r\n0\r\nX: y\r\n\r\n")
+    _, data, end = events(connection)
+    assert data == Data(b"x")
+    assert isinstance(end, EndOfMessage)
+    assert list(end.trailers) == [("x", "y")]
+
+
+def test_pipelined_requests_wait_for_the_reply_before() -> None:
+    connection = fed(PUT + b"hello" + GET + GET)
+    assert [type(event) for event in events(connection)] == [RequestHead, Data, EndOfMessage]
+    connection.feed(GET)
+    assert connection.next_event() is None
+    send(connection, length=None)
+    assert connection.next_event() is None
+    connection.end_reply()
+    assert not connection.idle
+    assert connection.waiting_for_head
+    for left in (2, 1, 0):
+        assert [type(event) for event in events(connection)] == [RequestHead, EndOfMessage]
+        send(connection)
+        connection.end_reply()
+        assert len(connection.trailing_data) == left * len(GET)
+    assert connection.idle
+    assert connection.head is None
+
+
+def test_idle_and_waiting_for_head() -> None:
+    connection = fed()
+    assert connection.idle
+    assert not connection.waiting_for_head
+    connection.feed(GET[:5])
+    assert not connection.idle
+    assert connection.waiting_for_head
+    assert connection.next_event() is None
+    assert connection.state is State.HEAD
+    assert connection.waiting_for_head
+    connection.feed(GET[5:])
+    events(connection)
+    assert not connection.waiting_for_head
+    assert not connection.idle
+
+
+@pytest.mark.parametrize(
+    "pieces", [[b"\r\n" + GET], [b"\r", b"\n", GET], [b"\r\n", GET], [b"\r\nG", GET[1:]]]
+)
+def test_one_empty_line_before_a_request_is_ignored(pieces: list[bytes]) -> None:
+    assert len(drive(pieces).whole) == 1
+    assert len(drive([GET, *pieces]).whole) == 2
+
+
+def test_after_an_empty_line_the_connection_is_not_idle() -> None:
+    """Who answers from memory asks whether it is idle, and would leave the line counted."""
+    connection = fed(b"\r\n")
+    assert connection.next_event() is None
+    assert not connection.idle
+    assert not connection.waiting_for_head
+
+
+@pytest.mark.parametrize(
+    "start", [b"\r\n\r\n", b"\r\n\r", b"\rG", b"\n", b"\r\n\n", b" ", b"\x16\x03\x01", b"\0"]
+)
+def test_what_no_request_begins_with_is_refused_at_once(start: bytes) -> None:
+    for pieces in ([start], list(byte_by_byte(start)), [start + GET]):
+        assert drive(pieces).status == 400
+
+
+def test_a_bare_lf_is_refused_before_the_head_is_whole() -> None:
+    assert fault(fed(b"GET / HTTP/1.1\n")) == 400
+
+
+def test_a_bad_request_line_is_refused_before_the_head_is_whole() -> None:
+    assert fault(fed(b"GET /\r\n")) == 400
+    assert fault(fed(b"PRI * HTTP/2.0\r\n")) == 505
+
+
+def test_an_endless_line_or_head_is_refused_before_its_end() -> None:
+    limits = HttpLimits(request_line=64, head=256)
+    fits = fed(b"GET /" + b"a" * 59 + b"\r", limits=limits)
+    assert fits.next_event() is None
+    assert fault(fed(b"GET /" + b"a" * 61, limits=limits)) == 414
+    start = b"GET / HTTP/1.1\r\nX: "
+    fits = fed(start + b"a" * (255 - len(start)), limits=limits)
+    assert fits.next_event() is None
+    assert fault(fed(start + b"a" * (256 - len(start)), limits=limits)) == 431
+    assert fault(fed(start + b"a" * 256 + b"\r\n\r\n" + GET, limits=limits)) == 431
+
+
+def test_the_longest_head() -> None:
+    limits = HttpLimits(request_line=64, head=128)
+    start = b"GET / HTTP/1.1\r\nHost: a\r\nX: "
+    longest = start + b"a" * (128 - 4 - len(start)) + b"\r\n\r\n"
+    for pieces in ([longest], byte_by_byte(longest)):
+        assert len(drive(pieces, limits).whole) == 1
+
+
+def test_a_body_that_is_too_long() -> None:
+    limits = HttpLimits(body=4)
+    connection = fed(PUT, limits=limits)
+    assert fault(connection) == 413
+    assert connection.head is not None
+    assert connection.head.method == "PUT"
+    assert fault(fed(PUT_CHUNKED + b"5\r\n", limits=limits)) == 413
+
+
+def test_the_parser_can_be_exchanged() -> None:
+    seen = []
+
+    def parse(raw: bytes, limits: HttpLimits) -> RequestHead:
+        seen.append(raw)
+        raise RequestError(400, "no")
+
+    connection = ServerConnection(LIMITS, parse)
+    connection.feed(GET + GET)
+    assert fault(connection) == 400
+    assert seen == [GET]
+
+
+# Faults
+
+
+def test_a_fault_is_raised_once_and_leaves_one_reply() -> None:
+    connection = fed(b"nonsense\r\n" + GET)
+    assert fault(connection) == 400
+    assert connection.can_reply
+    assert connection.must_close
+    assert connection.trailing_data == b""
+    connection.feed(GET)
+    assert events(connection) == []
+    assert send(connection, 400, length=2) == b"Content-Length: 2\r\nConnection: close\r\n"
+    assert connection.send_data(b"no") == b"no"
+    connection.end_reply()
+    assert connection.state is State.CLOSED
+    connection.feed(GET)
+    assert connection.next_event() is None
+    with pytest.raises(ProgramFault):
+        send(connection)
+
+
+def test_a_fault_behind_a_request_waits_for_its_reply() -> None:
+    connection = fed(GET + b"nonsense\r\n")
+    events(connection)
+    assert send(connection) == b"Content-Length: 0\r\n"
+    connection.end_reply()
+    assert fault(connection) == 400
+
+
+def test_a_fault_in_a_body_whose_reply_has_begun() -> None:
+    connection = fed(PUT_CHUNKED)
+    events(connection)
+    send(connection, length=3)
+    connection.feed(b"x\r\n")
+    assert fault(connection) == 400
+    assert not connection.can_reply
+    assert connection.must_close
+    connection.send_data(b"abc")
+    connection.end_reply()
+    assert connection.state is State.CLOSED
+
+
+# The end of input
+
+
+def test_the_end_of_input_between_requests() -> None:
+    for connection in (fed(), fed(b"\r\n"), fed(b"\r")):
+        connection.feed_eof()
+        assert connection.next_event() is None
+        assert connection.state is State.CLOSED
+        assert connection.must_close
+
+
+def test_requests_before_the_end_of_input_are_answered() -> None:
+    connection = fed(GET + GET)
+    connection.feed_eof()
+    events(connection)
+    assert send(connection) == b"Content-Length: 0\r\n"
+    connection.end_reply()
+    events(connection)
+    assert send(connection) == b"Content-Length: 0\r\nConnection: close\r\n"
+    connection.end_reply()
+    assert connection.state is State.CLOSED
+
+
+@pytest.mark.parametrize("raw", [GET[:-2], PUT + b"hell", PUT_CHUNKED + b"0\r\n"])
+def test_the_end_of_input_inside_a_message(raw: bytes) -> None:
+    connection = fed(raw)
+    connection.feed_eof()
+    assert fault(connection) == 400
+    assert connection.can_reply
+
+
+def test_the_end_of_input_while_the_rest_of_a_body_is_read_away() -> None:
+    connection = fed(PUT)
+    events(connection)
+    send(connection)
+    connection.end_reply()
+    connection.feed_eof()
+    assert connection.next_event() is None
+    assert connection.state is State.CLOSED
+
+
+# Giving up
+
+
+@pytest.mark.parametrize("raw", [b"", GET[:5], PUT, GET])
+def test_refusing_leaves_one_reply(raw: bytes) -> None:
+    connection = fed(raw)
+    events(connection)
+    connection.refuse()
+    assert connection.must_close
+    assert b"Connection: close" in send(connection, 408)
+    connection.end_reply()
+    assert connection.state is State.CLOSED
+
+
+def test_refusing_after_the_reply_has_begun() -> None:
+    connection = fed(GET + GET)
+    events(connection)
+    send(connection, length=None)
+    connection.refuse()
+    connection.refuse()
+    assert not connection.can_reply
+    assert connection.end_reply() == b"0\r\n\r\n"
+    assert connection.state is State.CLOSED
+    connection.refuse()
+    assert connection.state is State.CLOSED
+
+
+def test_close_after_the_reply() -> None:
+    connection = fed(GET + GET)
+    events(connection)
+    connection.close_after_reply()
+    assert send(connection) == b"Content-Length: 0\r\nConnection: close\r\n"
+    assert connection.must_close
+    connection.end_reply()
+    assert connection.state is State.CLOSED
+
+
+def test_close_after_a_reply_that_has_begun() -> None:
+    connection = fed(GET + GET)
+    events(connection)
+    assert send(connection) == b"Content-Length: 0\r\n"
+    connection.close_after_reply()
+    assert connection.must_close
+    connection.end_reply()
+    assert connection.state is State.CLOSED
+
+
+def test_closing_between_requests_reads_no_further_one() -> None:
+    connection = fed()
+    connection.close_after_reply()
+    assert connection.must_close
+    connection.feed(GET)
+    assert connection.next_event() is None
+
+
+# 100-continue
+
+
+def test_continue_is_sent_once_and_only_when_it_is_waited_for() -> None:
+    connection = fed(PUT_EXPECT)
+    events(connection)
+    assert connection.send_continue() == b"HTTP/1.1 100 Continue\r\n\r\n"
+    assert connection.send_continue() == b""
+    for raw in (PUT, PUT_EXPECT + b"h"):
+        connection = fed(raw)
+        events(connection)
+        assert connection.send_continue() == b""
+
+
+def test_a_body_that_came_unasked_needs_no_continue() -> None:
+    connection = fed(PUT_EXPECT)
+    events(connection)
+    connection.feed(b"h")
+    events(connection)
+    assert connection.send_continue() == b""
+    assert send(connection) == b"Content-Length: 0\r\n"
+
+
+def test_a_reply_instead_of_continue_closes() -> None:
+    connection = fed(PUT_EXPECT)
+    events(connection)
+    assert send(connection, 403) == b"Content-Length: 0\r\nConnection: close\r\n"
+    assert connection.send_continue() == b""
+    connection.end_reply()
+    assert connection.state is State.CLOSED
+
+
+# Early replies
+
+
+def test_the_rest_of_an_answered_body_is_read_away() -> None:
+    connection = fed(PUT + b"he")
+    events(connection)
+    assert send(connection, 405) == b"Content-Length: 0\r\n"
+    connection.end_reply()
+    assert connection.state is State.DRAINING
+    assert connection.next_event() is None
+    connection.feed(b"llo" + GET)
+    assert [type(event) for event in events(connection)] == [RequestHead, EndOfMessage]
+
+
+def test_the_rest_of_an_answered_chunked_body_is_not_worth_it() -> None:
+    connection = fed(PUT_CHUNKED)
+    events(connection)
+    assert send(connection, 405) == b"Content-Length: 0\r\nConnection: close\r\n"
+
+
+def test_a_reply_before_the_end_was_asked_for() -> None:
+    connection = fed(GET + GET)
+    assert isinstance(connection.next_event(), RequestHead)
+    assert send(connection) == b"Content-Length: 0\r\n"
+    connection.end_reply()
+    assert [type(event) for event in events(connection)] == [RequestHead, EndOfMessage]
+
+
+def test_a_reply_while_the_body_arrives() -> None:
+    connection = fed(PUT)
+    events(connection)
+    send(connection, length=5)
+    assert not connection.can_reply
+    connection.feed(b"hello")
+    assert events(connection) == [Data(b"hello"), EndOfMessage()]
+    assert connection.state is State.REPLYING
+    connection.send_data(b"hello")
+    connection.end_reply()
+    assert connection.idle
+
+
+def test_closing_while_body_and_reply_are_under_way() -> None:
+    connection = fed(PUT)
+    events(connection)
+    send(connection)
+    connection.close_after_reply()
+    connection.end_reply()
+    assert connection.state is State.CLOSED
+
+
+# The framing of replies
+
+
+def test_whether_a_reply_has_a_body() -> None:
+    for request_, status, expected in (
+        (GET, 200, True),
+        (HEAD, 200, False),
+        (GET, 304, False),
+        (GET, 204, False),
+    ):
+        connection = fed(request_)
+        events(connection)
+        send(connection, status)
+        assert connection.reply_has_body is expected
+
+
+def test_how_much_input_is_waiting() -> None:
+    connection = fed(PUT + b"hello" + GET)
+    assert connection.buffered == len(PUT) + 5 + len(GET)
+    events(connection)
+    assert connection.buffered == len(GET)
+
+
+def test_a_step_that_is_not_in_the_table() -> None:
+    connection = fed()
+    with pytest.raises(ProgramFault, match="REPLY_ENDED is not possible in the state IDLE"):
+        connection._step(Step.REPLY_ENDED)
+
+
+@pytest.mark.parametrize(
+    ("request_", "status", "length", "framing"),
+    [
+        (GET, 200, 5, b"Content-Length: 5\r\n"),
+        (GET, 200, 0, b"Content-Length: 0\r\n"),
+        (GET, 200, None, b"Transfer-Encoding: chunked\r\n"),
+        (GET, 204, 0, b""),
+        (GET, 204, None, b""),
+        (GET, 304, 0, b""),
+        (GET, 304, None, b""),
+        (HEAD, 200, 5, b"Content-Length: 5\r\n"),
+        (HEAD, 200, None, b""),
+        (HEAD, 304, None, b""),
+        (GET_1_0, 200, 5, b"Content-Length: 5\r\nConnection: close\r\n"),
+        (GET_1_0, 200, None, b"Connection: close\r\n"),
+        (GET_1_0, 204, 0, b"Connection: close\r\n"),
+        (
+            GET_1_0[:-2] + b"Connection: keep-alive\r\n\r\n",
+            200,
+            5,
+            b"Content-Length: 5\r\nConnection: keep-alive\r\n",
+        ),
+        (GET_1_0[:-2] + b"Connection: keep-alive\r\n\r\n", 304, 0, b"Connection: keep-alive\r\n"),
+        (GET_1_0[:-2] + b"Connection: keep-alive\r\n\r\n", 200, None, b"Connection: close\r\n"),
+        (
+            b"HEAD" + GET_1_0[3:-2] + b"Connection: keep-alive\r\n\r\n",
+            200,
+            None,
+            b"Connection: keep-alive\r\n",
+        ),
+        (GET[:-2] + b"Connection: close\r\n\r\n", 200, 5, b"Content-Length: 5\r\nConnection: close\r\n"),
+    ],
+)
+def test_framing(request_: bytes, status: int, length: int | None, framing: bytes) -> None:
+    connection = fed(request_)
+    events(connection)
+    assert send(connection, status, length=length) == framing
+    assert connection.must_close == (b"close" in framing)
+
+
+def test_a_body_with_a_length() -> None:
+    connection = fed(GET)
+    events(connection)
+    send(connection, length=8)
+    assert connection.send_data(b"abc") == b"abc"
+    assert connection.send_data(b"") == b""
+    connection.count_sent(5)
+    assert connection.end_reply() == b""
+    assert connection.idle
+
+
+def test_a_chunked_body() -> None:
+    connection = fed(GET)
+    events(connection)
+    send(connection, length=None)
+    assert connection.send_data(b"abc") == b"3\r\nabc\r\n"
+    assert connection.send_data(b"") == b""
+    with pytest.raises(ProgramFault):
+        connection.count_sent(1)
+    assert connection.end_reply() == b"0\r\n\r\n"
+
+
+def test_a_body_that_ends_with_the_connection() -> None:
+    connection = fed(GET_1_0)
+    events(connection)
+    send(connection, length=None)
+    assert connection.send_data(b"abc") == b"abc"
+    connection.count_sent(10**6)
+    assert connection.end_reply() == b""
+    assert connection.state is State.CLOSED
+
+
+def test_a_reply_to_head_has_no_body() -> None:
+    for length in (5, None):
+        connection = fed(HEAD)
+        events(connection)
+        send(connection, length=length)
+        assert connection.send_data(b"hello") == b""
+        assert connection.end_reply() == b""
+        assert connection.idle
+
+
+def test_more_body_than_declared() -> None:
+    for status, length in ((200, 3), (304, 0)):
+        connection = fed(GET)
+        events(connection)
+        send(connection, status, length=length)
+        with pytest.raises(ProgramFault, match="more body"):
+            connection.send_data(b"1234")
+        assert connection.must_close
+
+
+def test_less_body_than_declared() -> None:
+    connection = fed(GET)
+    events(connection)
+    send(connection, length=3)
+    connection.send_data(b"12")
+    with pytest.raises(ProgramFault, match="1 bytes shorter"):
+        connection.end_reply()
+    assert connection.must_close
+
+
+@pytest.mark.parametrize("name", ["Content-Length", "transfer-encoding", "CONNECTION", "date"])
+def test_framing_fields_are_not_the_callers(name: str) -> None:
+    connection = fed(GET)
+    events(connection)
+    with pytest.raises(ProgramFault, match=name):
+        connection.send_reply(200, [(name, "x")], length=0, date=DATE)
+    assert connection.can_reply
+
+
+def test_replies_that_cannot_be() -> None:
+    connection = fed(GET)
+    with pytest.raises(ProgramFault):
+        send(connection)
+    with pytest.raises(ProgramFault):
+        connection.send_data(b"")
+    with pytest.raises(ProgramFault):
+        connection.end_reply()
+    events(connection)
+    with pytest.raises(ProgramFault):
+        send(connection, 100)
+    with pytest.raises(ProgramFault):
+        send(connection, 204, length=5)
+    with pytest.raises(ValueError):
+        connection.send_reply(200, [("X", "a\r\nb")], length=0, date=DATE)
+    assert send(connection) == b"Content-Length: 0\r\n"
+    with pytest.raises(ProgramFault):
+        send(connection)
+    connection.end_reply()
+    with pytest.raises(ProgramFault):
+        connection.end_reply()
