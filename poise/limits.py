@@ -170,7 +170,7 @@ class HttpLimits(Checked):
         8 * KIB, "bytes", "of chunk extensions in one body; nobody uses them and they carry no content", low=0
     )
     chunks: int = limit(
-        256, "chunks", "undone at most at once, so that a body of one-byte chunks cannot hold the loop"
+        64, "chunks", "undone at most at once, so that a body of one-byte chunks cannot hold the loop"
     )
     head_time: float = limit(
         20.0,
@@ -237,6 +237,9 @@ class FileLimits(Checked):
     head_memo_bytes: int = limit(4 * MIB, "bytes", "memory for remembered request heads", low=0)
     entries: int = limit(
         10_000, "entries", "shown at most in one listing; what is left out is said", option="max-entries"
+    )
+    rows: int = limit(
+        256, "rows", "of a listing made at a time; a longer one is sent piece by piece, not to hold the loop"
     )
     links: int = limit(
         40, "links", "symbolic links followed at most on the way to one file, as the kernel does"

@@ -28,7 +28,7 @@ FALSE = frozenset({"", "0", "false", "no", "off"})
 
 def public_limits() -> Iterator[tuple[type[limits.Checked], Field[Any]]]:
     for room in LIMITS:
-        for spec in fields(room):  # type: ignore[arg-type]  # every limits class is a dataclass
+        for spec in fields(room):
             if spec.metadata["option"]:
                 yield room, spec
 
@@ -71,7 +71,7 @@ def number_of(spec: Field[Any]) -> Callable[[str], float]:
     return parse
 
 
-def shown(value: float) -> str:
+def shown(value: Any) -> str:
     """A number as it can be typed: 64K rather than 65536."""
     for suffix, size in (("M", 1024**2), ("K", 1024)):
         if isinstance(value, int) and value >= size and value % size == 0:

@@ -9,7 +9,8 @@ picture in the place of control characters, and linked as ``./`` and an escaped 
 ``javascript:…`` is a file.
 
 The work is bounded by the number of entries that are looked at, hidden ones included: a folder with a million
-of them is read no further than one with ten thousand.
+of them is read no further than one with ten thousand. They are read and sorted at once, since the first
+sentence counts them; the rows of a long page are made while it is sent.
 """
 
 from __future__ import annotations
@@ -18,14 +19,14 @@ import os
 import re
 import stat
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
+from typing import NamedTuple
 
 from poise.errors import RequestError
 from poise.files.locate import FILE_FLAGS, Located, Root, refusal
 from poise.files.names import Names, hidden, nameable, path_of, quote, visible
-from poise.http.page import escape, page
+from poise.http.page import TAIL, escape, page_head
 
 TEXTS = {
     "top": "The top folder",
@@ -45,22 +46,34 @@ TEXTS = {
     "skip": "Skip to the list",
     "name": "Name",
     "size": "Size",
-    "changed": "Changed (UTC)",
+    "changed": "Changed",
+    "zone": "(UTC)",
     "none": "–",
 }
 """Every text of the page, by its id."""
+
+TABLE_HEAD = f"""\
+<table>
+<thead><tr><th scope="col">{TEXTS["name"]}</th><th scope="col">{TEXTS["size"]}</th>\
+<th scope="col">{TEXTS["changed"]}<span class="wide"> {TEXTS["zone"]}</span></th></tr></thead>
+<tbody>
+"""
+
+TABLE_TAIL = """\
+</tbody>
+</table>
+"""
 
 UNITS = ("kB", "MB", "GB", "TB", "PB", "EB")
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
-DIGITS = re.compile(r"([0-9]+)")
+DIGITS = re.compile(r"[0-9]+")
 
 FOLDER_READ_FLAGS = FILE_FLAGS | getattr(os, "O_DIRECTORY", 0)
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One row: a name on disk and what is told about it."""
 
     name: bytes
@@ -70,14 +83,16 @@ class Entry:
     modified: float
     """Seconds since the epoch."""
 
-    def order(self) -> tuple[bool, list[str | int], bytes]:
+    def order(self) -> tuple[bool, str, bytes]:
         """Folders first, then as a person counts: ``2.txt`` before ``10.txt``, capitals as small letters."""
-        parts = DIGITS.split(self.name.decode("utf-8", "replace").casefold())
-        return (
-            not self.is_folder,
-            [int(part) if odd % 2 else part for odd, part in enumerate(parts)],
-            self.name,
-        )
+        text = self.name.decode("utf-8", "replace").casefold()
+        return not self.is_folder, DIGITS.sub(as_number, text), self.name
+
+
+def as_number(digits: re.Match[str]) -> str:
+    """The digits with their count before them: sorted as text, a longer number comes later."""
+    number = digits[0].lstrip("0")
+    return f"{len(number):03}{number}"
 
 
 def read(root: Root, folder: Located) -> tuple[list[Entry], bool]:
@@ -119,30 +134,30 @@ def shown(root: Root, folder: Located, found: Iterable[os.DirEntry[str]]) -> Ite
             yield Entry(name, False, state.st_size, state.st_mtime)
 
 
-def listing(root: Root, folder: Located) -> bytes:
-    """The page for ``folder``. Raises :class:`RequestError` when it may not be read."""
+def listing(root: Root, folder: Located) -> bytes | Iterator[bytes]:
+    """The page for ``folder``: whole when it is short, else piece by piece, each of at most ``rows`` rows.
+
+    Raises :class:`RequestError` when the folder may not be read, now and not while the pieces are made.
+    """
     entries, cut = read(root, folder)
-    names = folder.names
-    title = visible(names[-1]) if names else TEXTS["top"]
-    above = up(names) if names else ""
-    rows = "".join([row(entry) for entry in entries])
-    content = f"""\
+    made = pieces(folder.names, entries, root.limits.entries if cut else None, root.limits.rows)
+    return b"".join(made) if len(entries) <= root.limits.rows else made
+
+
+def pieces(names: Names, entries: list[Entry], limit: int | None, rows: int) -> Iterator[bytes]:
+    """The page, ``rows`` entries at a time. ``limit`` is how many were looked at when not all were."""
+    beginning = f"""\
+{page_head(visible(names[-1]) if names else TEXTS["top"])}\
 <a class="skip" href="#list">{TEXTS["skip"]}</a>
 <header>
-{crumbs(names)}<h1>{sentence(names, entries, root.limits.entries if cut else None)}</h1>
+{crumbs(names)}<h1>{sentence(names, entries, limit)}</h1>
 </header>
 <main id="list">
 """
-    if rows:
-        content += f"""\
-<table>
-<thead><tr><th scope="col">{TEXTS["name"]}</th><th scope="col">{TEXTS["size"]}</th>\
-<th scope="col">{TEXTS["changed"]}</th></tr></thead>
-<tbody>
-{rows}</tbody>
-</table>
-"""
-    return page(title, f"{content}{above}</main>\n")
+    yield f"{beginning}{TABLE_HEAD if entries else ''}".encode()
+    for start in range(0, len(entries), rows):
+        yield "".join([row(entry) for entry in entries[start : start + rows]]).encode()
+    yield f"{TABLE_TAIL if entries else ''}{up(names) if names else ''}</main>\n{TAIL}".encode()
 
 
 def sentence(names: Names, entries: list[Entry], limit: int | None) -> str:
@@ -218,4 +233,4 @@ def changed(modified: float) -> str:
         moment = (EPOCH + timedelta(seconds=int(modified))).isoformat()
     except OverflowError:
         return TEXTS["none"]
-    return f'<time datetime="{moment}">{moment[:10]}<span class="hour"> {moment[11:16]}</span></time>'
+    return f'<time datetime="{moment}">{moment[:10]}<span class="wide"> {moment[11:16]}</span></time>'

@@ -102,6 +102,8 @@ def nameable(name: bytes) -> bool:
 
 def quote(name: bytes) -> str:
     """One name as a segment of a URL: everything but the unreserved characters is escaped."""
+    if not name.translate(None, UNRESERVED):
+        return name.decode("ascii")
     return "".join([ESCAPES[byte] for byte in name])
 
 
@@ -118,4 +120,6 @@ def clean_query(query: str) -> str:
 
 def visible(name: bytes) -> str:
     """``name`` for people: what is not UTF-8 and what cannot be seen is shown by a sign. Not yet escaped."""
-    return name.decode("utf-8", "replace").translate(CONTROLS)
+    text = name.decode("utf-8", "replace")
+    # isprintable() is quick and leaves out every character that CONTROLS knows.
+    return text if text.isprintable() else text.translate(CONTROLS)

@@ -326,9 +326,9 @@ class Exchange(Protocol):
         if phase <= IDLE:
             self._close(linger=False)
             return
-        self._deadline.change(
-            server.limits.reply_time, server.reactor.now
-        )  # the stream watches over what is sent
+        # A deadline that is over is over for good; what is sent from here on is watched over by the stream.
+        self._deadline.cancel()
+        self._deadline = server.reactor.deadline(server.limits.reply_time, self._expired)
         if phase <= BODY:
             if self._wire is not None:
                 self._wire.refuse()

@@ -26,7 +26,7 @@ PAGE_FIELDS = (
 )
 """The header fields that every page has."""
 
-PAGE = """\
+HEAD = """\
 <!doctype html>
 <html lang="en">
 <head>
@@ -36,18 +36,25 @@ PAGE = """\
 <style>{style}</style>
 </head>
 <body>
-{content}</body>
+"""
+
+TAIL = """\
+</body>
 </html>
 """
 
 
 def escape(text: str) -> str:
     """``text`` as it may stand in HTML, between tags and in a quoted attribute alike."""
-    return text.translate(ESCAPED)
+    return text if text.isalnum() else text.translate(ESCAPED)
+
+
+def page_head(title: str) -> str:
+    """The beginning of a page, up to where its content starts; ``title`` is plain text."""
+    return HEAD.format(title=escape(title), style=STYLE)
 
 
 def page(title: str, content: str) -> bytes:
     """A whole page; ``content`` is HTML, ``title`` is plain text."""
-    whole = PAGE.format(title=escape(title), style=STYLE, content=content)
     # A lone surrogate cannot be written as UTF-8; whatever holds one came from outside.
-    return whole.encode("utf-8", "replace")
+    return f"{page_head(title)}{content}{TAIL}".encode("utf-8", "replace")

@@ -49,7 +49,7 @@ a:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; border-
 h1 { margin: 0; font-size: 1.5rem; font-weight: 400; line-height: 1.35; overflow-wrap: anywhere; text-wrap: pretty; }
 h1 b { font-weight: 600; }
 p { margin: 1rem 0 0; }
-.quiet { color: var(--quiet); font-size: .875rem; }
+.quiet { margin: 0 0 .5rem; color: var(--quiet); font-size: .875rem; }
 .skip { position: absolute; left: -100vw; }
 .skip:focus { left: 1rem; top: 1rem; padding: .5rem; background: var(--paper); }
 nav ol { display: flex; flex-wrap: wrap; gap: 0 .5rem; margin: 0 0 .5rem; padding: 0; list-style: none; font-size: .875rem; }
@@ -68,7 +68,7 @@ tbody tr:hover { background: var(--hover); }
 .folder::after { content: "/"; font-weight: 400; }
 @media (max-width: 34rem) {
   th, td { padding-inline-start: 1rem; }
-  .hour { display: none; }
+  .wide { display: none; }
 }
 @media print {
   html { font-size: 10pt; }
@@ -79,5 +79,5 @@ tbody tr:hover { background: var(--hover); }
 }
 """
 
-STYLE_HASH = "sha256-Sa+VpvN7RweNxCZ+BH+ubDDeL0nSMbhPNsk4cC2Spnw="
+STYLE_HASH = "sha256-nlKNyTkALdk0nE4ScbYco68OnA5XHCIW/RRDKeZOC/8="
 """What a Content-Security-Policy calls :data:`STYLE` (CSP 3, 6.7.3.3)."""

@@ -14,8 +14,11 @@ from typing import Protocol
 class Clock(Protocol):
     """Both times in seconds: ``monotonic`` from any start, ``wall`` since 1970-01-01 UTC."""
 
-    def monotonic(self) -> float: ...
-    def wall(self) -> float: ...
+    def monotonic(self) -> float:
+        """Seconds that only go on."""
+
+    def wall(self) -> float:
+        """Seconds of the calendar."""
 
 
 class RealClock:

@@ -232,6 +232,7 @@ class Reactor:
         handlers = self._handlers
         changed = self._changed
         batch = iter(events)
+        fd = -1
         while True:
             try:
                 for fd, mask in batch:

@@ -26,7 +26,8 @@ from poise.errors import NotRegistered, ProgramFault
 class Post(Protocol):
     """Has ``callback(*args)`` called on the loop; may be called at any moment (``call_soon_threadsafe``)."""
 
-    def __call__(self, callback: Callable[..., object], /, *args: Any) -> object: ...
+    def __call__(self, callback: Callable[..., object], /, *args: Any) -> object:
+        """Post one call."""
 
 
 class Signals:

@@ -197,6 +197,7 @@ class Deadlines:
         """A deadline that is due ``duration`` seconds after ``now``. ValueError for a negative or NaN duration."""
         deadline = Deadline(self, duration, callback, now)
         deadline.change(duration, now)
+        self._live += 1
         return deadline
 
     def expire(self, now: float, limit: int | None = None) -> list[Deadline]:
@@ -267,7 +268,8 @@ class Deadlines:
     def _sweep(self) -> None:
         """Drop the stale entries. Taking some out of a sorted queue leaves it sorted."""
         for duration, queue in list(self._queues.items()):
-            kept = [pair for pair in zip(queue.dues, queue.deadlines, strict=True) if pair[0] == pair[1]._queued]
+            entries = zip(queue.dues, queue.deadlines, strict=True)
+            kept = [entry for entry in entries if entry[0] == entry[1]._queued]
             queue.dues = deque(due for due, _ in kept)
             queue.deadlines = deque(deadline for _, deadline in kept)
             if not kept:

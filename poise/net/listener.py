@@ -21,7 +21,8 @@ from poise.loop.reactor import Reactor
 from poise.loop.timers import TimerHandle
 from poise.net import address as addresses
 from poise.net.address import Address
-from poise.net.stream import Protocol, Stream
+from poise.net.protocol import Protocol
+from poise.net.stream import Stream
 from poise.readiness.interest import READ
 
 OF_ONE_NEWCOMER = frozenset(

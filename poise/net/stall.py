@@ -51,4 +51,4 @@ class Stall:
         if self._unchanged >= CHECKS - (self._mark != UNKNOWN):
             self._stalled()
         else:
-            self._deadline.change(self._allowed / CHECKS, self._reactor.now)
+            self._deadline = self._reactor.deadline(self._allowed / CHECKS, self._look)

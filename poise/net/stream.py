@@ -31,8 +31,8 @@ import errno
 import os
 import socket
 import struct
+from collections.abc import Callable
 from typing import Any
-from typing import Protocol as Interface
 
 from poise.errors import DeadlineExceeded, ProgramFault
 from poise.limits import StreamLimits
@@ -54,12 +54,6 @@ class State(enum.IntEnum):
     CLOSED = 3
 
 
-class Owner(Interface):
-    """Told once, at the moment when a stream leaves the loop."""
-
-    def __call__(self, stream: Stream, /) -> None: ...
-
-
 class Stream:
     """One connection. Made by ``listen``; ``begin`` tells the protocol and starts reading."""
 
@@ -69,6 +63,7 @@ class Stream:
         "_fd",
         "_interest",
         "_linger",
+        "_linger_deadline",
         "_lingered",
         "_on_gone",
         "_paused_writing",
@@ -91,7 +86,7 @@ class Stream:
         protocol: Protocol,
         peer: Any,
         limits: StreamLimits,
-        on_gone: Owner | None = None,
+        on_gone: Callable[[Stream], object] | None = None,
     ) -> None:
         self.reactor = reactor
         self.limits = limits
@@ -110,7 +105,8 @@ class Stream:
         self._linger = False
         self._lingered = 0
         self._paused_writing = False
-        self._stall: Stall | Deadline | None = None
+        self._stall: Stall | None = None
+        self._linger_deadline: Deadline | None = None
 
     # -- what users call -------------------------------------------------------------------------
 
@@ -132,8 +128,9 @@ class Stream:
         if self._state or self._eof_wanted:
             self._refuse_write()
             return
-        if self.outgoing:
-            self._enqueue(data if isinstance(data, bytes) else bytes(data))
+        if self.outgoing is not None:
+            self._append(data if isinstance(data, bytes) else bytes(data))
+            self._await_room()
             return
         try:
             sent = self._socket.send(data, NO_SIGNAL | MORE if more else NO_SIGNAL)
@@ -143,11 +140,12 @@ class Stream:
             self._lose(error)
             return
         if sent != len(data):
-            self._enqueue(memoryview(data if isinstance(data, bytes) else bytes(data))[sent:])
+            self._append(memoryview(data if isinstance(data, bytes) else bytes(data))[sent:])
+            self._await_room()
 
     def writelines(self, parts: list[bytes]) -> None:
         """Write several pieces as one."""
-        self.write(parts[0] if len(parts) == 1 else b"".join(parts))
+        self.write(b"".join(parts))
 
     def sendfile(self, fd: int, offset: int, count: int) -> None:
         """Queue ``count`` bytes of a regular file from ``offset``; the stream owns and closes ``fd`` from now on.
@@ -162,8 +160,11 @@ class Stream:
         if not count:
             part.close()
             return
-        self._enqueue(part)
-        self._flush()
+        first = self.outgoing is None
+        self._append(part)
+        if first:
+            self._flush()
+        self._await_room()
 
     def write_eof(self) -> None:
         """Send FIN once everything queued is sent; reading goes on. Twice is no error."""
@@ -174,6 +175,7 @@ class Stream:
             self._shut()
 
     def can_write_eof(self) -> bool:
+        """Always: that is what makes it a stream socket."""
         return True
 
     def close(self, *, linger: bool = False) -> None:
@@ -237,15 +239,9 @@ class Stream:
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         """``peername``, ``sockname``, ``socket`` or ``fd``; ``default`` for anything else or when it is gone."""
-        if name == "peername":
-            return self.peer
-        if name == "socket":
-            return self._socket
-        if name == "fd":
-            return self._fd
         if name == "sockname" and self._state != State.CLOSED:
             return self._socket.getsockname()
-        return default
+        return {"peername": self.peer, "socket": self._socket, "fd": self._fd}.get(name, default)
 
     # -- the loop calls --------------------------------------------------------------------------
 
@@ -301,11 +297,16 @@ class Stream:
         if self._eof_wanted and self._state == State.OPEN:
             raise ProgramFault("write after write_eof(): the peer has been told that no more comes")
 
-    def _enqueue(self, part: bytes | memoryview | FilePart) -> None:
+    def _append(self, part: bytes | memoryview | FilePart) -> None:
+        if self.outgoing is None:
+            self.outgoing = Outgoing()
+        self.outgoing.append(part)
+
+    def _await_room(self) -> None:
+        """Something is left that the kernel does not take now."""
         queue = self.outgoing
         if queue is None:
-            queue = self.outgoing = Outgoing()
-        queue.append(part)
+            return
         if self._stall is None:
             self._stall = Stall(self.reactor, self._fd, self.limits.send_stall, self._stalled)
             self._watch()
@@ -375,22 +376,18 @@ class Stream:
             self._lose(None)
             return
         self._state = State.LINGERING
-        self._stall = self.reactor.deadline(self.limits.linger_time, self._lingered_enough)
+        self._linger_deadline = self.reactor.deadline(self.limits.linger_time, lambda: self._lose(None))
         self._shut()
         self._watch()
-
-    def _lingered_enough(self) -> None:
-        self._stall = None
-        self._lose(None)
 
     def _lose(self, error: Exception | None) -> None:
         """Leave the loop now, tell the protocol soon."""
         if self._state == State.CLOSED:
             return
         self._state = State.CLOSED
-        if self._stall is not None:
-            self._stall.cancel()
-            self._stall = None
+        for deadline in (self._stall, self._linger_deadline):
+            if deadline is not None:
+                deadline.cancel()
         if self.outgoing is not None:
             self.outgoing.close()
             self.outgoing = None

@@ -19,7 +19,7 @@ import select
 
 from poise.errors import MachineFault
 from poise.limits import LoopLimits
-from poise.readiness.levelling import Events, Levelled, Poll
+from poise.readiness.levelling import Events, Levelled, Poll, waiting_time
 
 
 class ByEpoll(Levelled):
@@ -48,7 +48,7 @@ class ByEpoll(Levelled):
         try:
             self._kernel.register(fd, mask)
         except PermissionError:
-            self._add_file(fd, mask)
+            self._set_file(fd, mask)
             self._route()
         except FileExistsError:
             # Closed too early, and back under its number before the set was made anew.
@@ -56,8 +56,7 @@ class ByEpoll(Levelled):
 
     def _change(self, fd: int, mask: int) -> None:
         if fd in self._files:
-            self._add_file(fd, mask)
-            self._route()
+            self._set_file(fd, mask)
             return
         try:
             self._kernel.modify(fd, mask)
@@ -88,9 +87,7 @@ class ByEpoll(Levelled):
     def _poll_with_care(self, timeout: float | None = None, maxevents: int = -1, /) -> Events:
         if self._orphaned:
             self._make_anew()
-        if self._files:
-            return self._beside_files(self._most(maxevents))
-        return self._kernel.poll(timeout, maxevents)
+        return self._beside_files(waiting_time(timeout, self._limits.longest_wait), self._most(maxevents))
 
     def _make_anew(self) -> None:
         with select.epoll() as fresh:

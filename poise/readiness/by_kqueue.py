@@ -37,7 +37,7 @@ class ByKqueue(Levelled):
         self._check_open()
         most = self._most(maxevents)
         seconds = waiting_time(timeout, self._limits.longest_wait)
-        return self._beside_files(most) if self._files else self._ask(seconds, most)
+        return self._beside_files(seconds, most)
 
     def fileno(self) -> int:
         return int(self._kernel.fileno())
@@ -68,13 +68,13 @@ class ByKqueue(Levelled):
     def _watch(self, fd: int, mask: int) -> None:
         mode = os.fstat(fd).st_mode
         if stat.S_ISREG(mode) or stat.S_ISDIR(mode):
-            self._add_file(fd, mask)
+            self._set_file(fd, mask)
         else:
             self._change(fd, mask)
 
     def _change(self, fd: int, mask: int) -> None:
         if fd in self._files:
-            self._add_file(fd, mask)
+            self._set_file(fd, mask)
             return
         names = self._names
         wanted, had = self._filters(mask), self._filters(self._interests.get(fd, 0))
@@ -97,7 +97,8 @@ class ByKqueue(Levelled):
             try:
                 self._kernel.control([self._names.kevent(fd, which, self._names.KQ_EV_DELETE)], 0, 0)
             except OSError as error:
-                if error.errno not in (errno.EBADF, errno.ENOENT):  # a closed descriptor took its filters along
+                # A descriptor that was closed too early took its filters along.
+                if error.errno not in (errno.EBADF, errno.ENOENT):
                     raise
 
     def _filters(self, mask: int) -> list[int]:

@@ -41,7 +41,10 @@ class BySelect(Levelled):
         try:
             ready = self._select(self._readers, self._writers, self._urgent, seconds)
         except OSError:
-            ready = self._select_the_open()
+            invalid = {fd for fd, mask in self._interests.items() if mask and not self._is_open(fd)}
+            if not invalid:  # it came from a signal's handler
+                raise
+            ready = self._select_without(invalid)
         return self._rotated(ready, most)
 
     def close(self) -> None:
@@ -61,9 +64,8 @@ class BySelect(Levelled):
             masks[fd] = masks.get(fd, 0) | self._interests[fd] & (PRIORITY | fault)
         return list(masks.items())
 
-    def _select_the_open(self) -> Events:
+    def _select_without(self, invalid: set[int]) -> Events:
         """One closed descriptor fails the whole call: report it, and ask for the others without waiting."""
-        invalid = {fd for fd in self._readers | self._writers | self._urgent if not self._is_open(fd)}
         ready = self._select(self._readers - invalid, self._writers - invalid, self._urgent - invalid, 0)
         return [(fd, INVALID) for fd in invalid] + ready
 

@@ -30,7 +30,8 @@ _LARGEST_DESCRIPTOR = 0x7FFF_FFFF  # a C int
 class Poll(Protocol):
     """The type of ``Poller.poll``, which may be a method or the kernel's own bound one."""
 
-    def __call__(self, timeout: float | None = None, maxevents: int = -1, /) -> Events: ...
+    def __call__(self, timeout: float | None = None, maxevents: int = -1, /) -> Events:
+        """Who is ready, as ``[(fd, mask), …]``."""
 
 
 def waiting_time(timeout: float | None, longest: float) -> float | None:
@@ -175,24 +176,23 @@ class Levelled:
         self._last = batch[-1][0]
         return batch
 
-    def _beside_files(self, most: int) -> Events:
-        """What the kernel has to say at once, and always-ready files: each gets about half of a full batch.
+    def _beside_files(self, timeout: float | None, most: int) -> Events:
+        """What the kernel has to say, and always-ready files: each gets about half of a full batch.
 
         The kernel is asked for no more than will be used: epoll moves what it has reported to the end of its
         own queue, and would starve whatever is thrown away here.
         """
+        ready = [(fd, mask) for fd, mask in self._files.items() if mask]
+        if not ready:
+            return self._ask(timeout, most)
         share = (most + self._odd) // 2
         self._odd ^= 1
-        files = self._rotated(list(self._files.items()), share) if share else []
+        files = self._rotated(ready, share) if share else []
         room = most - len(files)
         return files + (self._ask(0, room) if room else [])
 
-    def _add_file(self, fd: int, mask: int) -> None:
-        always = mask & (READ | WRITE)
-        if always:
-            self._files[fd] = always
-        else:
-            self._files.pop(fd, None)
+    def _set_file(self, fd: int, mask: int) -> None:
+        self._files[fd] = mask & (READ | WRITE)
 
 
 def _descriptor(event: tuple[int, int]) -> int:

@@ -43,16 +43,33 @@ class Poller(Protocol):
     """Who is ready? See the module for what each method promises."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """The name in the best-first table."""
+
     @property
-    def poll(self) -> Poll: ...
-    def register(self, fd: int, mask: int) -> None: ...
-    def modify(self, fd: int, mask: int) -> None: ...
-    def unregister(self, fd: int) -> None: ...
-    def interest(self, fd: int) -> int: ...
-    def fileno(self) -> int: ...
-    def close(self) -> None: ...
-    def __len__(self) -> int: ...
+    def poll(self) -> Poll:
+        """``poll(timeout, maxevents)``: who is ready. To be looked up anew for each call."""
+
+    def register(self, fd: int, mask: int) -> None:
+        """Watch ``fd`` for ``mask``."""
+
+    def modify(self, fd: int, mask: int) -> None:
+        """Watch ``fd`` for another mask; 0 pauses it."""
+
+    def unregister(self, fd: int) -> None:
+        """Stop watching ``fd``."""
+
+    def interest(self, fd: int) -> int:
+        """The mask that ``fd`` is registered with."""
+
+    def fileno(self) -> int:
+        """The descriptor by which another loop can watch this poller; ProgramFault without one."""
+
+    def close(self) -> None:
+        """Give everything back; may be repeated."""
+
+    def __len__(self) -> int:
+        """How many descriptors are registered, paused ones included."""
 
 
 BEST_FIRST: dict[str, Callable[[LoopLimits], Poller]] = {

@@ -20,12 +20,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
 from poise.errors import AlreadyRegistered, NotRegistered, ProgramFault
 from poise.limits import LoopLimits
 from poise.readiness import ERROR, FAULTS, HANGUP, INVALID, PEER_CLOSED, PRIORITY, READ, WRITE
 from poise.readiness.by_kqueue import ByKqueue
 from poise.readiness.poller import BEST_FIRST, Poller, available, waiting_time
-
 from tests.readiness import fake_kqueue
 
 LIMITS = LoopLimits(events=8)
@@ -129,7 +129,14 @@ def test_twice_and_unknown_are_the_same_two_errors(poller: Poller, pair: Pair) -
 
 @pytest.mark.parametrize(
     ("fd", "error"),
-    [(-1, ValueError), (2**31, ValueError), (2**70, ValueError), (True, TypeError), ("1", TypeError), (1.0, TypeError)],
+    [
+        (-1, ValueError),
+        (2**31, ValueError),
+        (2**70, ValueError),
+        (True, TypeError),
+        ("1", TypeError),
+        (1.0, TypeError),
+    ],
 )
 def test_what_is_no_descriptor_is_refused_alike(poller: Poller, fd: int, error: type[Exception]) -> None:
     calls: list[Callable[[], object]] = [
@@ -144,9 +151,12 @@ def test_what_is_no_descriptor_is_refused_alike(poller: Poller, fd: int, error: 
 
 
 @pytest.mark.parametrize(
-    ("mask", "error"), [(1 << 31, ValueError), (1 << 30, ValueError), (-1, ValueError), (True, TypeError), ("r", TypeError)]
+    ("mask", "error"),
+    [(1 << 31, ValueError), (1 << 30, ValueError), (-1, ValueError), (True, TypeError), ("r", TypeError)],
 )
-def test_what_is_no_interest_is_refused_alike(poller: Poller, pair: Pair, mask: int, error: type[Exception]) -> None:
+def test_what_is_no_interest_is_refused_alike(
+    poller: Poller, pair: Pair, mask: int, error: type[Exception]
+) -> None:
     fd = pair[0].fileno()
     with pytest.raises(error):
         poller.register(fd, mask)
@@ -166,7 +176,7 @@ def test_a_closed_descriptor_is_refused(poller: Poller, mask: int) -> None:
     reader, writer = os.pipe()
     os.close(writer)
     os.close(reader)
-    with pytest.raises(OSError, match="") as caught:
+    with pytest.raises(OSError, match="Bad file descriptor") as caught:
         poller.register(reader, mask)
     assert caught.value.errno == errno.EBADF
     assert len(poller) == 0
@@ -289,14 +299,14 @@ def test_files_and_folders_are_always_ready(poller: Poller, pair: Pair, tmp_path
         assert sorted(poller.poll(5)) == sorted([(fd, READ), (ours.fileno(), READ)])
         poller.modify(fd, READ | WRITE)
         assert told(poller, fd) == READ | WRITE
+        ours.recv(1)
         poller.modify(fd, PRIORITY)
-        assert told(poller, fd) == 0
+        assert poller.poll(0) == []
         poller.modify(fd, WRITE)
         assert told(poller, fd) == WRITE
         poller.modify(fd, 0)
         assert told(poller, fd) == 0
         poller.unregister(fd)
-        ours.recv(1)
         assert poller.poll(0) == []
     finally:
         os.close(fd)
@@ -304,7 +314,9 @@ def test_files_and_folders_are_always_ready(poller: Poller, pair: Pair, tmp_path
 
 @pytest.mark.pitfall(10)
 @pytest.mark.parametrize("cap", [1, 2, 3, 8])
-def test_files_and_sockets_share_a_batch(poller: Poller, pairs: Callable[[int], list[Pair]], cap: int) -> None:
+def test_files_and_sockets_share_a_batch(
+    poller: Poller, pairs: Callable[[int], list[Pair]], cap: int
+) -> None:
     files = [os.open("/", os.O_RDONLY) for _ in range(6)]
     sockets = [ours.fileno() for ours, _ in pairs(6)]
     try:
@@ -326,7 +338,10 @@ def test_files_and_sockets_share_a_batch(poller: Poller, pairs: Callable[[int], 
 
 @pytest.mark.pitfall(55)
 def test_urgent_data_is_told_only_to_who_asks(poller: Poller) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()) as client:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as server,
+        socket.create_connection(server.getsockname()) as client,
+    ):
         ours, _ = server.accept()
         with ours:
             poller.register(ours.fileno(), READ)
@@ -346,7 +361,9 @@ def test_urgent_data_is_told_only_to_who_asks(poller: Poller) -> None:
 
 @pytest.mark.pitfall(25)
 @pytest.mark.parametrize("cap", [8, -1])
-def test_a_full_batch_never_starves_the_tail(poller: Poller, pairs: Callable[[int], list[Pair]], cap: int) -> None:
+def test_a_full_batch_never_starves_the_tail(
+    poller: Poller, pairs: Callable[[int], list[Pair]], cap: int
+) -> None:
     if poller.name == "epoll" and cap == -1:
         pytest.skip("the kernel's bare method has its own bound")
     sockets = [ours.fileno() for ours, _ in pairs(64)]
@@ -468,7 +485,9 @@ def unregister_closed(poller: Poller, fd: int) -> None:
 
 
 @pytest.mark.pitfall(9)
-def test_closed_too_early_leaves_the_others_served(poller: Poller, pairs: Callable[[int], list[Pair]]) -> None:
+def test_closed_too_early_leaves_the_others_served(
+    poller: Poller, pairs: Callable[[int], list[Pair]]
+) -> None:
     (first, _), (second, theirs), *_ = pairs(2)
     gone = first.fileno()
     poller.register(gone, READ)
@@ -505,7 +524,9 @@ def test_a_duplicate_does_not_haunt_a_number(poller: Poller, pairs: Callable[[in
 
 @pytest.mark.pitfall(52)
 @pytest.mark.parametrize("mask", [READ | WRITE, WRITE])
-def test_a_number_that_is_another_file_now(poller: Poller, pairs: Callable[[int], list[Pair]], mask: int) -> None:
+def test_a_number_that_is_another_file_now(
+    poller: Poller, pairs: Callable[[int], list[Pair]], mask: int
+) -> None:
     (first, _), (second, _), *_ = pairs(2)
     number = first.fileno()
     poller.register(number, READ)

@@ -17,14 +17,53 @@ from poise.files.listing import changed, exact_size, human_size, listing
 from poise.files.locate import Root
 from poise.files.names import names_of, visible
 from poise.files.site import Site
+from poise.http.message import FileBody
 from poise.limits import FileLimits
 from tests.files.support import LONG_AGO, body_of, fields_of, put, request, site_of
 
-TAGS = set(
-    "html head meta title style body a header nav ol li h1 b bdi main table thead tbody tr th td time span p".split()
+TAGS = frozenset(
+    [
+        "html",
+        "head",
+        "meta",
+        "title",
+        "style",
+        "body",
+        "a",
+        "header",
+        "nav",
+        "ol",
+        "li",
+        "h1",
+        "b",
+        "bdi",
+        "main",
+        "table",
+        "thead",
+        "tbody",
+        "tr",
+        "th",
+        "td",
+        "time",
+        "span",
+        "p",
+    ]
 )
-ATTRIBUTES = set(
-    "lang charset name content class href id aria-label aria-current scope title datetime".split()
+ATTRIBUTES = frozenset(
+    [
+        "lang",
+        "charset",
+        "name",
+        "content",
+        "class",
+        "href",
+        "id",
+        "aria-label",
+        "aria-current",
+        "scope",
+        "title",
+        "datetime",
+    ]
 )
 VOID = {"meta"}
 
@@ -159,6 +198,21 @@ def test_a_listing_is_bounded_and_says_so(folder: Path) -> None:
         assert page.text["h1"] == "The top folder holds more than 10 entries; shown are 10 files, 10 B."
     with Root(folder, limits=FileLimits(entries=30)) as root:
         assert page_of(site_of(root)).text["h1"] == "The top folder: 30 files, 30 B."
+
+
+@pytest.mark.attack(42)
+def test_a_long_listing_is_made_piece_by_piece(folder: Path) -> None:
+    for number in range(10):
+        put(folder / f"{number}", b"x")
+    with Root(folder) as whole_root, Root(folder, limits=FileLimits(rows=4)) as root:
+        whole, reply = site_of(whole_root).reply(request("/")), site_of(root).reply(request("/"))
+        assert whole.length is not None
+        assert reply.length is None
+        assert not isinstance(reply.body, bytes | FileBody)
+        made = list(reply.body)
+        assert [piece.count(b"<tr>") for piece in made] == [1, 4, 4, 2, 0]
+        assert b"".join(made) == body_of(whole)
+        site_of(root).reply(request("/", "HEAD")).close()
 
 
 @pytest.mark.attack(42)

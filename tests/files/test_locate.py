@@ -13,6 +13,7 @@ import pytest
 from poise.errors import MachineFault, RequestError
 from poise.files import locate as room
 from poise.files.locate import Located, Root, fingerprint, refusal
+from poise.files.names import NOT_FOUND
 from poise.limits import FileLimits
 from tests.files.support import put
 
@@ -76,7 +77,7 @@ def test_a_detached_descriptor_outlives_its_finder(root: Root, folder: Path) -> 
 def test_what_is_not_there_is_404(root: Root, folder: Path, path: str) -> None:
     put(folder / "a.txt")
     (folder / "d").mkdir()
-    assert refused(root, path) == (404, room.NOT_FOUND)
+    assert refused(root, path) == (404, NOT_FOUND)
 
 
 def test_odd_names_are_found(root: Root, folder: Path) -> None:
@@ -95,7 +96,7 @@ def test_odd_names_are_found(root: Root, folder: Path) -> None:
 def test_dotfiles_are_served_only_when_asked_for(root: Root, folder: Path) -> None:
     put(folder / ".env")
     put(folder / ".well-known" / "x")
-    assert refused(root, "/.env") == (404, room.NOT_FOUND)
+    assert refused(root, "/.env") == (404, NOT_FOUND)
     assert opened(root, "/.well-known/x") == folder / ".well-known" / "x"
     with Root(folder, dotfiles=True) as open_root:
         assert opened(open_root, "/.env") == folder / ".env"
@@ -181,7 +182,7 @@ def test_a_link_that_leaves_is_not_found_whatever_is_there(
         "round": f"{climb}root/../{outside}{tail}",
     }[style]
     link.symlink_to(target)
-    assert refused(root, f"/{where}") == (404, room.NOT_FOUND)
+    assert refused(root, f"/{where}") == (404, NOT_FOUND)
 
 
 @pytest.mark.attack(6)
@@ -215,7 +216,7 @@ def test_a_loop_of_links_ends(root: Root, folder: Path) -> None:
     (folder / "a").symlink_to("b")
     (folder / "b").symlink_to("a")
     (folder / "self").symlink_to("self/x")
-    assert refused(root, "/a") == refused(root, "/a/x") == refused(root, "/self") == (404, room.NOT_FOUND)
+    assert refused(root, "/a") == refused(root, "/a/x") == refused(root, "/self") == (404, NOT_FOUND)
 
 
 def test_the_number_of_links_is_bounded(folder: Path) -> None:

@@ -140,7 +140,7 @@ def test_a_folder_that_is_swapped_after_it_was_entered(
 def test_a_path_that_never_rests_is_given_up(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     victim = put(folder / "a", b"inside")
     fifo = folder / "fifo"
-    looks = []
+    looks: list[None] = []
 
     def swap() -> None:
         looks.append(None)

@@ -290,14 +290,16 @@ def test_a_lack_of_descriptors_is_503_and_says_when_to_come_again(
 ) -> None:
     put(folder / "d" / "index.html", b"hello")
     real = os.open
+    missing: list[bytes] = []
 
     def fail(name: Any, *args: Any, **options: Any) -> int:
-        if name == missing:
+        if name == missing[-1]:
             raise OSError(24, "Too many open files")
         return real(name, *args, **options)
 
     monkeypatch.setattr(os, "open", fail)
-    for missing in (b"d", b"index.html"):
+    for name in (b"d", b"index.html"):
+        missing.append(name)
         reply = site.reply(request("/d/"))
         assert reply.status == 503
         assert fields_of(reply)["retry-after"] == "1"

@@ -75,7 +75,10 @@ class Wire:
             each.close()
 
 
-@pytest.fixture(params=[(name, pair) for name in available() for pair in (tcp_pair, unix_pair)], ids=str)
+@pytest.fixture(
+    params=[(name, pair) for name in available() for pair in (tcp_pair, unix_pair)],
+    ids=[f"{name}-{kind}" for name in available() for kind in ("tcp", "unix")],
+)
 def wire(request: pytest.FixtureRequest) -> Iterator[Wire]:
     name, pair = request.param
     with Reactor(name) as reactor:

@@ -89,7 +89,9 @@ class kqueue:  # noqa: N801 - the name in the select module
         fd, which = pair
         gone = ready & (select.POLLHUP | select.POLLERR)
         if which == KQ_FILTER_READ and ready & (select.POLLIN | select.POLLRDHUP) | gone:
-            return [kevent(fd, which, KQ_EV_EOF if ready & select.POLLRDHUP or gone else 0, _error(fd, ready))]
+            return [
+                kevent(fd, which, KQ_EV_EOF if ready & select.POLLRDHUP or gone else 0, _error(fd, ready))
+            ]
         if which == KQ_FILTER_WRITE and ready & select.POLLOUT | gone:
             return [kevent(fd, which, KQ_EV_EOF if gone else 0, _error(fd, ready))]
         return []
@@ -106,5 +108,3 @@ def _is_open(fd: int) -> bool:
 def _error(fd: int, ready: int) -> int:
     """The real one gives the socket's pending error and leaves it pending; that there is one is enough here."""
     return errno.ECONNRESET if ready & select.POLLERR and stat.S_ISSOCK(os.fstat(fd).st_mode) else 0
-
-

@@ -34,7 +34,16 @@ from poise.wire.http.head import (
     parse_request_line,
     request_line_length,
 )
-from poise.wire.http.states import STEPS, State, Step
+from poise.wire.http.states import (
+    OWES_REPLY,
+    READS_BODY,
+    READS_HEAD,
+    READS_NOTHING,
+    SENDS_REPLY,
+    STEPS,
+    State,
+    Step,
+)
 
 Parse = Callable[[bytes, HttpLimits], RequestHead]
 # Fields that say how a message is framed; only this module writes them.
@@ -126,7 +135,7 @@ class ServerConnection:
     @property
     def can_reply(self) -> bool:
         """True when :meth:`send_reply` is allowed: a request or a fault waits for its reply."""
-        return self.state in (State.RECEIVING, State.RECEIVED, State.ERROR)
+        return self.state in OWES_REPLY
 
     @property
     def must_close(self) -> bool:
@@ -153,7 +162,7 @@ class ServerConnection:
     def feed(self, data: bytes) -> None:
         """Take what was received. All of it is kept until :meth:`next_event` comes to it, so a caller that gets no events
         because a reply is due reads no more from the client."""
-        if self.state not in (State.ERROR, State.REFUSING, State.CLOSED):
+        if self.state not in READS_NOTHING:
             self._buffer.feed(data)
 
     def feed_eof(self) -> None:
@@ -166,12 +175,12 @@ class ServerConnection:
         Raises RequestError once when the input breaks the protocol; ``can_reply`` tells whether its status can still be sent.
         """
         try:
+            if self.state in READS_BODY:
+                return self._read_body()
             if self.state is State.DRAINING:
                 self._drain()
-            if self.state is State.IDLE or self.state is State.HEAD:
+            if self.state in READS_HEAD:
                 return self._read_head()
-            if self.state is State.RECEIVING or self.state is State.ANSWERING:
-                return self._read_body()
         except RequestError:
             self.refuse()
             raise
@@ -201,10 +210,10 @@ class ServerConnection:
         if self._closing:
             return None
         if self.state is State.IDLE:
-            if not self._empty_line and buffer.startswith(b"\r\n"):
+            if buffer.startswith(b"\r\n") and not self._empty_line:
                 buffer.take(2)
                 self._empty_line = True
-            if not buffer or (not self._empty_line and buffer.peek(2) == b"\r"):
+            if not buffer or (len(buffer) == 1 and buffer.startswith(b"\r") and not self._empty_line):
                 self._rest()
                 return None
             self._step(Step.HEAD_BEGUN)
@@ -371,5 +380,5 @@ class ServerConnection:
         return not self._body.done and (self._continue_owed or head.chunked)
 
     def _check_replying(self) -> None:
-        if self.state not in (State.ANSWERING, State.REPLYING, State.REFUSING):
+        if self.state not in SENDS_REPLY:
             raise ProgramFault(f"no reply is under way in the state {self.state.name}")

@@ -29,8 +29,8 @@ from poise.wire.http import grammar
 
 HEAD_END = b"\r\n\r\n"
 LARGEST_PORT = 65535
-# RFC 9112 section 7 registers these; only chunked is undone here, the others are known by name and not supported.
 CHUNKED = "chunked"
+COMMON_OPTIONS = {"keep-alive": (False, True), "close": (True, False)}  # what nearly every client sends
 
 
 class Fields:
@@ -263,6 +263,8 @@ def _check_codings(value: str, minor: int, length: int | None) -> None:
 
 def _connection_options(value: str) -> tuple[bool, bool]:
     """Whether the list of RFC 9110 section 7.6.1 has ``close`` and whether it has ``keep-alive``."""
+    if value in COMMON_OPTIONS:
+        return COMMON_OPTIONS[value]
     options = {option.strip(" \t") for option in value.lower().split(",")}
     return "close" in options, "keep-alive" in options
 

@@ -1,0 +1,87 @@
+"""The public face: what is exported, once, and that it is there."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import poise
+
+EXPECTED = [
+    "AccessLog",
+    "AlreadyRegistered",
+    "DeadlineExceeded",
+    "FileBody",
+    "FileLimits",
+    "FileServer",
+    "HTTPServer",
+    "HttpLimits",
+    "ListenLimits",
+    "Listener",
+    "LogLimits",
+    "LoopLimits",
+    "MachineFault",
+    "ManualClock",
+    "NotRegistered",
+    "PeerFault",
+    "PoiseError",
+    "Poller",
+    "ProgramFault",
+    "Protocol",
+    "Reactor",
+    "RealClock",
+    "Reply",
+    "Request",
+    "RequestError",
+    "Root",
+    "Site",
+    "Stream",
+    "StreamLimits",
+    "__version__",
+    "available",
+    "choose",
+    "listen",
+]
+
+
+def test_the_list_of_public_names() -> None:
+    assert sorted(poise.__all__) == EXPECTED
+    assert dir(poise) == EXPECTED
+
+
+def test_each_name_is_exported_once_and_exists() -> None:
+    assert len(poise.__all__) == len(set(poise.__all__))
+    for name in poise.__all__:
+        assert getattr(poise, name) is not None, name
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = poise.nothing
+
+
+def test_what_type_checkers_see_is_what_there_is() -> None:
+    tree = ast.parse(Path(poise.__file__).read_text(encoding="utf-8"))
+    checked = {
+        (f"{node.module}", alias.name)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("poise.")
+        for alias in node.names
+    }
+    assert checked == {(f"poise.{room}", name) for name, room in poise._ROOM_OF.items()}
+
+
+def test_every_public_name_says_what_it_is() -> None:
+    for name in poise.__all__:
+        thing = getattr(poise, name)
+        if name != "__version__":
+            assert (thing.__doc__ or "").strip(), f"{name} has no docstring"
+
+
+def test_importing_poise_imports_no_room() -> None:
+    program = "import sys, poise; print(sorted(name for name in sys.modules if name.startswith('poise')))"
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=30
+    )
+    assert done.stdout.strip() == "['poise']"
