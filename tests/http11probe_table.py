@@ -1,8 +1,8 @@
 """The http11probe records without a machine verdict, turned into checks by hand.
 
-Each has a text such as "400 or 2xx" that leaves the choice to the server. Here stands which choice is ours: what the parser alone
-comes to, and what a file server may answer. Two kinds of test read it: the parser's, which answers every whole request
-with 200, and the live server's.
+Each has a text such as "400 or 2xx" that leaves the choice to the server. Here stands which choice is ours:
+what the parser alone comes to, and what a file server may answer. Two kinds of test read it: the parser's,
+which answers every whole request with 200, and the live server's.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from dataclasses import dataclass
 class Outcome:
     """What may happen when the record's bytes arrive on a fresh connection.
 
-    ``parser``: the status that the parser alone comes to; None: it waits for more. ``status``: what a server of files (or one
-    that answers everything with 200) may answer. ``close_ok``: to end the connection without any answer, at once or by a
-    deadline, is right too. ``closes``: the connection ends after the answer. ``fields`` and ``without``: names that the
-    reply must have and must not have.
+    ``parser``: the status that the parser alone comes to; None: it waits for more. ``status``: what a server
+    of files (or one that answers everything with 200) may answer. ``close_ok``: to end the connection without
+    any answer, at once or by a deadline, is right too. ``closes``: the connection ends after the answer.
+    ``fields`` and ``without``: names that the reply must have and must not have.
     """
 
     parser: int | None
@@ -80,12 +80,14 @@ OUTCOMES: dict[str, Outcome] = {
     # Targets and hosts
     "RFC9112-3.2-FRAGMENT-IN-TARGET": refused(400),
     "COMP-ABSOLUTE-FORM": PAGE,
-    # The target's host is the one that counts (RFC 9112 section 3.2.2); a server that knows its own names may refuse it.
+    # The target's host is the one that counts (RFC 9112 section 3.2.2); a server that knows its own names may
+    # refuse it.
     "SMUG-ABSOLUTE-URI-HOST-MISMATCH": served(200, 400, 403, 421),
     "MAL-URL-BACKSLASH": served(400, 404),
     "MAL-URL-PERCENT-NULL": served(400, 404),
     "MAL-URL-PERCENT-CRLF": served(400, 404),
-    # In the record these two have lost the bytes above 0x7F that they are about: what is left asks for /caf and for /.
+    # In the record these two have lost the bytes above 0x7F that they are about: what is left asks for /caf
+    # and for /.
     "MAL-NON-ASCII-URL": served(404),
     "MAL-URL-OVERLONG-UTF8": PAGE,
     # Fields

@@ -23,9 +23,9 @@ FILES = ("http11probe", "gunicorn-requests", "llhttp-requests")
 class Record:
     """One byte stream for one fresh connection.
 
-    ``verdict`` is ``valid``, ``invalid``, ``open`` (left to a table by hand) or ``unfinished`` (a message cut off on
-    purpose). ``status`` and ``close_ok`` are http11probe's machine verdict: what may be answered, where "2xx" stands
-    for all of them, and whether to close without an answer is right as well.
+    ``verdict`` is ``valid``, ``invalid``, ``open`` (left to a table by hand) or ``unfinished`` (a message cut
+    off on purpose). ``status`` and ``close_ok`` are http11probe's machine verdict: what may be answered,
+    where "2xx" stands for all of them, and whether to close without an answer is right as well.
     """
 
     id: str
@@ -53,7 +53,8 @@ def load_records(name: str) -> list[Record]:
 
 
 def parameters(names: Iterable[str], *verdicts: str) -> list[Any]:
-    """Records with one of ``verdicts`` as pytest parameters; an absent file gives one skipped test that names it."""
+    """Records with one of ``verdicts`` as pytest parameters; an absent file gives one skipped test that names
+    it."""
     found: list[Any] = []
     for name in names:
         records = load_records(name)

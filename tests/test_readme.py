@@ -37,7 +37,7 @@ def test_both_languages_show_the_same() -> None:
     for pattern in (
         re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL),
         shell,
-        re.compile(r"\]\((docs/[^)]+|[A-Z]+\.md)\)"),
+        re.compile(r"\]\((docs/[^)]+|(?!README)[A-Z]+\.md)\)"),
         re.compile(r"`(--[a-z-]+)`"),
         re.compile(r"^## ", re.MULTILINE),
         re.compile(r"^- \*\*", re.MULTILINE),

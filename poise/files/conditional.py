@@ -42,7 +42,7 @@ class Verdict(Enum):
 
 
 def evaluate(fields: Fields, entity: Entity, now: float) -> Verdict:
-    """What a GET or HEAD with ``fields`` is answered for ``entity`` at the wall-clock time ``now`` (seconds)."""
+    """What a GET or HEAD with ``fields`` is answered for ``entity`` at the time ``now`` (seconds)."""
     if_match = fields.get("if-match")
     if if_match is not None:
         if not matches(if_match, entity.etag, strong=True):

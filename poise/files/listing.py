@@ -200,8 +200,8 @@ def row(entry: Entry) -> str:
     if entry.is_folder:
         cells = f'<th scope="row"><a class="folder" href="{link}/">{name}</a></th><td>{TEXTS["none"]}</td>'
     else:
-        exact = exact_size(entry.size)
-        cells = f'<th scope="row"><a href="{link}">{name}</a></th><td title="{exact}">{human_size(entry.size)}</td>'
+        size = f'<td title="{exact_size(entry.size)}">{human_size(entry.size)}</td>'
+        cells = f'<th scope="row"><a href="{link}">{name}</a></th>{size}'
     return f"<tr>{cells}<td>{changed(entry.modified)}</td></tr>\n"
 
 

@@ -51,7 +51,7 @@ FORBIDDEN = frozenset({errno.EACCES, errno.EPERM, errno.ENXIO})
 EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 
 NOT_A_FOLDER = frozenset({errno.ENOTDIR, errno.ELOOP, errno.EMLINK})
-"""What opening a link gives with O_NOFOLLOW, by platform and flags; O_DIRECTORY gives it for a plain file too."""
+"""What O_NOFOLLOW gives for a link, by platform and flags; O_DIRECTORY gives it for a plain file too."""
 
 SUPPORTED = {os.open, os.stat, os.readlink} <= os.supports_dir_fd and hasattr(os, "O_NOFOLLOW")
 
@@ -92,7 +92,7 @@ class Located:
     """A regular file or a folder inside the root, open. Owns its descriptor until :meth:`detach`.
 
     ``names`` are the components that the URL named, links unresolved; ``slash`` says whether it asked for a
-    folder. A folder's descriptor may be one that only names it (O_PATH): open ``.`` relative to it to read it.
+    folder. A folder's descriptor may only name it (O_PATH): open ``.`` relative to it to read it.
     """
 
     __slots__ = ("_owned", "_stat", "consulted", "fd", "is_folder", "names", "slash")
@@ -181,7 +181,7 @@ class Root:
     def locate(self, path: str) -> Located:
         """Open what ``path``, the still percent-encoded path of a request, names.
 
-        Raises :class:`RequestError`: 400 for a path that breaks the rules of :mod:`poise.files.names`, 404 for
+        Raises :class:`RequestError`: 400 for a path that breaks a rule of :mod:`poise.files.names`, 404 for
         what is not there or not inside, 403 for what may not be read or is neither file nor folder, 503 when
         the system is out of descriptors, 500 for a failing disk.
         """
@@ -193,7 +193,7 @@ class Root:
         return Walk(self, (*folder.names, name), base=folder.fd).run()
 
     def open(self, names: Names, *, slash: bool = False) -> Located:
-        """Open what ``names`` lead to from the root; with ``slash`` only a folder counts. Raises as :meth:`locate` does."""
+        """Open what ``names`` lead to; with ``slash`` only a folder counts. Raises as :meth:`locate` does."""
         return Walk(self, names).run(slash=slash)
 
     @property
@@ -225,7 +225,7 @@ class Walk:
         self.must_be_folder = False
 
     def run(self, *, slash: bool = False) -> Located:
-        """Raises :class:`RequestError` as :meth:`Root.locate` says; leaves no descriptor but the result's open."""
+        """Raises as :meth:`Root.locate` does; no descriptor but the result's stays open."""
         self.must_be_folder = slash
         todo = self.todo
         located: Located | None = None
@@ -272,7 +272,7 @@ class Walk:
             raise not_found()
 
     def last(self, name: bytes) -> Located | None:
-        """Open the last component if it is a file; None when the walk goes on from what it turned out to be."""
+        """Open the last component if it is a file; None when the walk goes on from what it is."""
         mode = os.stat(name, dir_fd=self.folders[-1], follow_symlinks=False).st_mode
         if stat.S_ISDIR(mode):
             self.down(name)
@@ -290,7 +290,7 @@ class Walk:
         return self.file(name)
 
     def file(self, name: bytes) -> Located | None:
-        """Open what was a regular file a moment ago; None, to look again, when it has become something else."""
+        """Open what was a regular file a moment ago; None, to look again, when it no longer is."""
         try:
             fd = os.open(name, FILE_FLAGS, dir_fd=self.folders[-1])
         except OSError as error:
@@ -310,7 +310,7 @@ class Walk:
         return None
 
     def again(self, name: bytes) -> None:
-        """Something changed between two looks. It counts as a link: nobody can keep the walk busy for ever."""
+        """Something changed between two looks. It counts as a link, so that no walk goes on for ever."""
         self.spend()
         self.todo.append(name)
 

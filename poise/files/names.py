@@ -30,7 +30,7 @@ NOT_FOUND = "There is nothing at this address."
 """The one sentence of every 404, so that two of them can never be told apart."""
 
 PATH = re.compile(r"/[!-$&-\[\]-~]*+(?:%[0-9A-Fa-f]{2}[!-$&-\[\]-~]*+)*+")
-"""Visible ASCII without ``\\``, and whole escapes; more than RFC 3986's pchar, since browsers send ``[`` and ``|``."""
+"""Visible ASCII without ``\\``, and whole escapes. More than RFC 3986's pchar: browsers send ``[`` and ``|``."""
 
 WELL_KNOWN = b".well-known"
 

@@ -48,7 +48,7 @@ class Site:
         listing: bool = True,
         index: Sequence[str] = ("index.html",),
     ) -> None:
-        """``wall`` gives the time as seconds since the epoch; ``index`` are the names tried in a folder, in order."""
+        """``wall`` gives the seconds since the epoch; ``index`` are the names tried in a folder, in order."""
         self.root = root
         self.limits = limits or root.limits
         self._wall = wall
@@ -172,7 +172,7 @@ def not_modified_fields(entity: Entity) -> list[tuple[str, str]]:
 
 
 def moved(found: Located, query: str | None) -> Reply:
-    """301 to the same folder with its slash. The address is made anew from the names on disk, never copied."""
+    """301 to the same folder with its slash. The address is made anew from its names, never copied."""
     target = path_of(found.names, folder=True)
     if query is not None:
         target = f"{target}?{clean_query(query)}"

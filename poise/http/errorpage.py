@@ -24,7 +24,7 @@ ELSEWHERE = frozenset({403, 404})
 def error_reply(
     status: int, detail: str = "", fields: Iterable[tuple[str, str]] = (), *, limits: HttpLimits | None = None
 ) -> Reply:
-    """A page for ``status`` that says ``detail``, one sentence of plain text, with ``fields`` besides its own.
+    """A page for ``status`` that says ``detail``, a sentence of plain text, with ``fields`` besides its own.
 
     A 503 tells the client when to come again (RFC 9110, 15.6.4).
     """

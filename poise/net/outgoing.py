@@ -9,15 +9,10 @@ from __future__ import annotations
 import errno
 import os
 import socket
-import struct
-import sys
 from collections import deque
 
 from poise.errors import PoiseError
-
-if sys.platform != "win32":
-    import fcntl
-    import termios
+from poise.net.stall import Stall
 
 # sendfile(2): the file system, the kind of socket or the platform cannot do it; nothing was sent.
 CANNOT = frozenset(
@@ -87,11 +82,12 @@ class FilePart:
 class Outgoing:
     """A queue of bytes and file parts. ``size`` is what is left of them in bytes."""
 
-    __slots__ = ("parts", "size")
+    __slots__ = ("parts", "size", "stall")
 
     def __init__(self) -> None:
         self.parts: deque[bytes | memoryview | FilePart] = deque()
         self.size = 0
+        self.stall: Stall | None = None  # watches over the peer while something waits for it
 
     def append(self, part: bytes | memoryview | FilePart) -> None:
         self.parts.append(part)
@@ -112,6 +108,8 @@ class Outgoing:
                     left -= self._send_bytes(to, left)
         except (BlockingIOError, InterruptedError):
             pass
+        if left < budget and self.stall is not None:
+            self.stall.progress()
         return budget - left
 
     def _send_bytes(self, to: socket.socket, budget: int) -> int:
@@ -146,21 +144,11 @@ class Outgoing:
         return sent
 
     def close(self) -> None:
-        """Drop everything and close the files."""
+        """Drop everything, close the files and stop watching."""
+        if self.stall is not None:
+            self.stall.cancel()
         for part in self.parts:
             if isinstance(part, FilePart):
                 part.close()
         self.parts.clear()
         self.size = 0
-
-
-def unacknowledged(fd: int) -> int:
-    """Bytes in the kernel's send queue that the peer has not acknowledged; -1 where the system does not tell.
-
-    tcp(7) SIOCOUTQ, the same request as TIOCOUTQ.
-    """
-    try:
-        answer = fcntl.ioctl(fd, termios.TIOCOUTQ, struct.pack("i", 0))
-    except (NameError, OSError, ValueError):
-        return -1
-    return int(struct.unpack("i", answer)[0])

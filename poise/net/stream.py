@@ -71,7 +71,6 @@ class Stream:
         "_reading",
         "_registered",
         "_socket",
-        "_stall",
         "_state",
         "limits",
         "outgoing",
@@ -105,7 +104,6 @@ class Stream:
         self._linger = False
         self._lingered = 0
         self._paused_writing = False
-        self._stall: Stall | None = None
         self._linger_deadline: Deadline | None = None
 
     # -- what users call -------------------------------------------------------------------------
@@ -307,8 +305,8 @@ class Stream:
         queue = self.outgoing
         if queue is None:
             return
-        if self._stall is None:
-            self._stall = Stall(self.reactor, self._fd, self.limits.send_stall, self._stalled)
+        if queue.stall is None:
+            queue.stall = Stall(self.reactor, self._fd, self.limits.send_stall, self._stalled)
             self._watch()
         if queue.size > self.limits.high_water and not self._paused_writing:
             self._paused_writing = True
@@ -320,23 +318,19 @@ class Stream:
         if queue is None:
             return
         try:
-            sent = queue.send(self._socket, self.limits.write_size)
+            queue.send(self._socket, self.limits.write_size)
         except OSError as error:
             self._lose(error)
             return
-        if sent and self._stall is not None:
-            self._stall.progress()
         if not queue.parts:
+            queue.close()
+            self.outgoing = None
             self._drained()
         if self._paused_writing and queue.size <= self.limits.low_water and self._state == State.OPEN:
             self._paused_writing = False
             self._protocol.resume_writing()
 
     def _drained(self) -> None:
-        self.outgoing = None
-        if self._stall is not None:
-            self._stall.cancel()
-            self._stall = None
         if self._state == State.CLOSING:
             self._flushed_and_closing()
             return
@@ -385,9 +379,8 @@ class Stream:
         if self._state == State.CLOSED:
             return
         self._state = State.CLOSED
-        for deadline in (self._stall, self._linger_deadline):
-            if deadline is not None:
-                deadline.cancel()
+        if self._linger_deadline is not None:
+            self._linger_deadline.cancel()
         if self.outgoing is not None:
             self.outgoing.close()
             self.outgoing = None

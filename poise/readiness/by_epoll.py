@@ -4,9 +4,9 @@ Two facts of the kernel shape this file:
 
 * An interest belongs to the *open file*, not to the number. Close a number whose file lives on under another
   (``dup``, a forked child) and the events go on, now without any number by which ``epoll_ctl`` could
-  stop them. ``unregister`` meets that as EBADF, or as ENOENT when the number is in use again, and says so; the
-  whole set is made anew before the next wait. ``dup2`` puts the fresh set under the old descriptor, so whoever
-  holds ``fileno()`` holds it still.
+  stop them. ``unregister`` meets that as EBADF, or as ENOENT or EPERM when the number is in use again; then
+  the whole set is made anew before the next wait. ``dup2`` puts the fresh set under the old descriptor, so
+  whoever holds ``fileno()`` holds it still.
 * A wait with ``maxevents`` takes from the front of a queue and puts what stays ready at its end: batches rotate
   without help.
 """
@@ -60,7 +60,7 @@ class ByEpoll(Levelled):
             return
         try:
             self._kernel.modify(fd, mask)
-        except FileNotFoundError:
+        except (FileNotFoundError, PermissionError):
             # The number was closed and is another file now: what the caller means is this one.
             self._orphaned = True
             self._route()
@@ -73,10 +73,8 @@ class ByEpoll(Levelled):
         try:
             self._kernel.unregister(fd)
         except OSError:
-            # Closed too early: the caller should hear of it, and the set is made anew in any case.
             self._orphaned = True
             self._route()
-            raise
 
     def _ask(self, timeout: float | None, most: int) -> Events:
         return self._kernel.poll(timeout, most)
@@ -90,7 +88,11 @@ class ByEpoll(Levelled):
         return self._beside_files(waiting_time(timeout, self._limits.longest_wait), self._most(maxevents))
 
     def _make_anew(self) -> None:
-        with select.epoll() as fresh:
+        try:
+            fresh = select.epoll()
+        except OSError:
+            return  # out of descriptors: the old set serves on, and the next wait tries again
+        with fresh:
             os.dup2(fresh.fileno(), self._kernel.fileno(), inheritable=False)
         self._orphaned = False
         for fd, mask in self._interests.items():

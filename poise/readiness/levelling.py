@@ -104,11 +104,7 @@ class Levelled:
         self._interests[fd] = mask
 
     def unregister(self, fd: int) -> None:
-        """Stop watching ``fd``. NotRegistered.
-
-        A descriptor that was closed too early is forgotten all the same, and OSError says so where the kernel
-        noticed it (epoll).
-        """
+        """Stop watching ``fd``. NotRegistered. One that was closed too early is forgotten all the same."""
         mask = self.interest(fd)
         try:
             if mask:

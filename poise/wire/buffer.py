@@ -2,11 +2,12 @@
 
 Facts it relies on:
 
-* most reads hold exactly one whole message: such a read is kept as the object it came in and handed on without a copy;
+* most reads hold exactly one whole message: such a read is kept as the object it came in and handed on
+  without a copy;
 * a ``bytes`` that grows is copied each time it grows, a ``bytearray`` is not: the second read makes it one;
-* what has been searched once need not be searched again. A delimiter may lie across two reads, so the next search
-  begins one byte less than the delimiter's length before the old end. Without this a client that sends byte by
-  byte costs time that grows with the square of what it sends.
+* what has been searched once need not be searched again. A delimiter may lie across two reads, so the next
+  search begins one byte less than the delimiter's length before the old end. Without this a client that sends
+  byte by byte costs time that grows with the square of what it sends.
 """
 
 from __future__ import annotations
@@ -53,7 +54,8 @@ class Buffer:
         return self._data.startswith(prefix, self._start)
 
     def find(self, delimiter: bytes) -> int:
-        """The offset of the first ``delimiter``, or -1 while it is not there; does not look at the same byte again."""
+        """The offset of the first ``delimiter``, or -1 while it is not there; does not look at the same byte
+        again."""
         if delimiter != self._delimiter:
             self._delimiter = delimiter
             self._searched = 0

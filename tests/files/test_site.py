@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -329,3 +330,62 @@ def test_refusals_reach_the_caller_as_replies(site: Site) -> None:
     with pytest.raises(RequestError):
         site.root.locate("/%zz")
     assert site.reply(request("/%zz")).status == 400
+
+
+# --- what it costs ----------------------------------------------------------------------------------------
+
+IN_ROOT = Counter(stat=1, open=1, fstat=2, pread=1, close=1)
+"""Look, open, look again; read, look whether it stayed the same; close."""
+
+FOLDER_ON_THE_WAY = Counter(open=1, close=1)
+
+
+@pytest.mark.parametrize(
+    ("path", "calls"),
+    [
+        ("/a.txt", IN_ROOT),
+        ("/", IN_ROOT),
+        ("/d/a.txt", IN_ROOT + FOLDER_ON_THE_WAY),
+        ("/d/", IN_ROOT + FOLDER_ON_THE_WAY),
+        ("/d/e/a.txt", IN_ROOT + FOLDER_ON_THE_WAY + FOLDER_ON_THE_WAY),
+        ("/none", Counter(stat=1)),
+    ],
+)
+def test_a_reply_takes_no_more_system_calls_than_it_needs(
+    site: Site, folder: Path, monkeypatch: pytest.MonkeyPatch, path: str, calls: Counter[str]
+) -> None:
+    for name in ("a.txt", "index.html", "d/a.txt", "d/index.html", "d/e/a.txt"):
+        put(folder / name, b"hello")
+    counted: Counter[str] = Counter()
+
+    def counting(name: str) -> Any:
+        real = getattr(os, name)
+
+        def call(*args: Any, **options: Any) -> Any:
+            counted[name] += 1
+            return real(*args, **options)
+
+        return call
+
+    with monkeypatch.context() as patched:
+        for name in (
+            "stat",
+            "lstat",
+            "open",
+            "fstat",
+            "pread",
+            "read",
+            "readlink",
+            "close",
+            "dup",
+            "scandir",
+        ):
+            patched.setattr(os, name, counting(name))
+        reply = site.reply(request(path))
+        answered = counted.copy()
+        counted.clear()
+        unchanged = reply.validator is not None and reply.validator()
+        validated = counted.copy()
+    assert answered == calls
+    assert unchanged is (path != "/none")
+    assert validated == (calls - Counter(fstat=1, pread=1) if unchanged else Counter())

@@ -79,14 +79,12 @@ def test_epoll_made_anew_keeps_its_descriptor_and_everyone_else(epoll: ByEpoll, 
         number = epoll.fileno()
         os.close(lost)
         os.close(reader)
-        with pytest.raises(OSError, match="Bad file descriptor"):
-            epoll.unregister(reader)
+        epoll.unregister(reader)
         theirs.send(b"x")
         assert sorted(epoll.poll(5)) == sorted([(ours.fileno(), READ), (folder, READ)])
         assert epoll.fileno() == number
         assert not os.get_inheritable(number)
-        with pytest.raises(OSError, match="Bad file descriptor"):
-            epoll.unregister(lost)
+        epoll.unregister(lost)
         epoll.unregister(folder)
     for fd in (folder, writer, lost_writer):
         os.close(fd)
@@ -100,8 +98,7 @@ def test_epoll_that_knows_the_descriptor_still(epoll: ByEpoll, pair: Pair) -> No
     epoll.register(number, READ)
     other = os.dup(number)
     os.close(number)
-    with pytest.raises(OSError, match="Bad file descriptor"):
-        epoll.unregister(number)
+    epoll.unregister(number)
     os.dup2(other, number)  # the same open file under the same number: EEXIST
     os.close(other)
     epoll.register(number, WRITE)
@@ -117,8 +114,7 @@ def test_epoll_lets_other_errors_out_while_it_is_made_anew(
     epoll.register(reader, READ)
     epoll.register(writer, WRITE)
     os.close(reader)
-    with pytest.raises(OSError, match="Bad file descriptor"):
-        epoll.unregister(reader)
+    epoll.unregister(reader)
 
     def refuse(fd: int, mask: int) -> None:
         raise OSError(errno.ENOSPC, "too many watches")
@@ -127,6 +123,44 @@ def test_epoll_lets_other_errors_out_while_it_is_made_anew(
     with pytest.raises(OSError, match="too many watches"):
         epoll.poll(0)
     os.close(writer)
+
+
+@needs_epoll
+@pytest.mark.pitfall(52)
+@pytest.mark.parametrize("step", ["modify", "unregister"])
+def test_epoll_and_a_number_that_is_a_file_now(epoll: ByEpoll, step: str) -> None:
+    reader, writer = os.pipe()
+    epoll.register(writer, WRITE)
+    os.close(writer)
+    folder = os.open("/", os.O_RDONLY)
+    os.dup2(folder, writer)
+    if step == "modify":
+        epoll.modify(writer, READ)
+        assert epoll.poll(5) == [(writer, READ)]
+    epoll.unregister(writer)
+    assert epoll.poll(0) == []
+    for fd in (reader, writer, folder):
+        os.close(fd)
+
+
+@needs_epoll
+def test_epoll_out_of_descriptors_serves_on_and_tries_again(
+    epoll: ByEpoll, pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse() -> None:
+        raise OSError(errno.EMFILE, "too many open files")
+
+    reader, writer = os.pipe()
+    epoll.register(reader, READ)
+    epoll.register(pair[0].fileno(), WRITE)
+    with os.fdopen(os.dup(reader), "rb", 0):
+        os.close(reader)
+        os.close(writer)  # a hang-up that nobody can stop hearing
+        epoll.unregister(reader)
+        with monkeypatch.context() as patch:
+            patch.setattr(select, "epoll", refuse)
+            assert (pair[0].fileno(), WRITE) in epoll.poll(5)
+        assert epoll.poll(5) == [(pair[0].fileno(), WRITE)]
 
 
 # -- kqueue ----------------------------------------------------------------------------------------

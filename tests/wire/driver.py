@@ -1,4 +1,5 @@
-"""Drives a ServerConnection the way a server does that answers every request with 200 as soon as it is whole."""
+"""Drives a ServerConnection the way a server does that answers every request with 200 as soon as it is
+whole."""
 
 from __future__ import annotations
 

@@ -118,6 +118,7 @@ def test_idle_and_waiting_for_head() -> None:
 def test_one_empty_line_before_a_request_is_ignored(pieces: list[bytes]) -> None:
     assert len(drive(pieces).whole) == 1
     assert len(drive([GET, *pieces]).whole) == 2
+    assert len(drive([*pieces, *pieces, *pieces]).whole) == 3
 
 
 def test_after_an_empty_line_the_connection_is_not_idle() -> None:
@@ -143,6 +144,7 @@ def test_a_bare_lf_is_refused_before_the_head_is_whole() -> None:
 def test_a_bad_request_line_is_refused_before_the_head_is_whole() -> None:
     assert fault(fed(b"GET /\r\n")) == 400
     assert fault(fed(b"PRI * HTTP/2.0\r\n")) == 505
+    assert drive([*byte_by_byte(GET), b"GET /\r\n"]).error is not None
 
 
 def test_an_endless_line_or_head_is_refused_before_its_end() -> None:
@@ -187,11 +189,20 @@ def test_the_parser_can_be_exchanged() -> None:
     assert seen == [GET]
 
 
+def test_the_parser_is_never_given_too_long_a_head() -> None:
+    def parse(raw: bytes, limits: HttpLimits) -> RequestHead:
+        raise AssertionError
+
+    connection = ServerConnection(HttpLimits(head=128), parse)
+    connection.feed(GET[:-2] + b"X: " + b"a" * 128 + b"\r\n\r\n")
+    assert fault(connection) == 431
+
+
 # Faults
 
 
 def test_a_fault_is_raised_once_and_leaves_one_reply() -> None:
-    connection = fed(b"nonsense\r\n" + GET)
+    connection = fed(b"nonsense\r\n\r\n" + GET)
     assert fault(connection) == 400
     assert connection.can_reply
     assert connection.must_close
@@ -339,6 +350,13 @@ def test_continue_is_sent_once_and_only_when_it_is_waited_for() -> None:
         assert connection.send_continue() == b""
 
 
+def test_a_body_that_came_with_its_head_needs_no_continue() -> None:
+    connection = fed(PUT_EXPECT + b"h")
+    assert isinstance(connection.next_event(), RequestHead)
+    assert connection.send_continue() == b""
+    assert send(connection) == b"Content-Length: 0\r\n"
+
+
 def test_a_body_that_came_unasked_needs_no_continue() -> None:
     connection = fed(PUT_EXPECT)
     events(connection)
@@ -367,7 +385,11 @@ def test_the_rest_of_an_answered_body_is_read_away() -> None:
     connection.end_reply()
     assert connection.state is State.DRAINING
     assert connection.next_event() is None
-    connection.feed(b"llo" + GET)
+    connection.feed(b"llo")
+    assert connection.next_event() is None
+    assert connection.head is None
+    assert connection.idle
+    connection.feed(GET)
     assert [type(event) for event in events(connection)] == [RequestHead, EndOfMessage]
 
 

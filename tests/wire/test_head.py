@@ -389,7 +389,8 @@ def test_a_remembered_block_is_the_same_for_each_line() -> None:
 )
 @pytest.mark.parametrize("filler", [" ", "a", ",", "a ", "1", "a, ", "%41", ":", "[", '"', "1:"])
 def test_time_grows_no_faster_than_the_input(line: str, filler: str) -> None:
-    """A hundred times the bytes in far less than the ten thousand times that a quadratic pattern would take."""
+    """A hundred times the bytes in far less than the ten thousand times that a quadratic pattern would
+    take."""
     limits = HttpLimits(head=1 << 20)
 
     def seconds(size: int) -> float:

@@ -1,4 +1,5 @@
-"""What holds for every input: no cut of a stream changes what it means, and what is written is read as it was meant."""
+"""What holds for every input: no cut of a stream changes what it means, and what is written is read as it was
+meant."""
 
 from __future__ import annotations
 

@@ -1,12 +1,13 @@
 """A request's body: the two readers of RFC 9112 sections 6.2 and 7.1.
 
-A reader takes from the connection's buffer what belongs to the body and nothing behind it, hands it on as it comes and keeps
-none of it. It can stop after any byte and go on with the next one.
+A reader takes from the connection's buffer what belongs to the body and nothing behind it, hands it on as it
+comes and keeps none of it. It can stop after any byte and go on with the next one.
 
-Chunked bodies are the favourite place for tricks, so everything about them is bounded: the size line, the sum of all
-extensions (which nobody uses and which carry no content), the trailer section, the body as a whole, and the number of
-chunks that one call undoes, because a body of one-byte chunks costs a hundred times more work per byte than others.
-Trailers are checked and kept apart; they never become part of the head (RFC 9110 section 6.5.1).
+Chunked bodies are the favourite place for tricks, so everything about them is bounded: the size line, the sum
+of all extensions (which nobody uses and which carry no content), the trailer section, the body as a whole,
+and the number of chunks that one call undoes, because a body of one-byte chunks costs a hundred times more
+work per byte than others. Trailers are checked and kept apart; they never become part of the head (RFC 9110
+section 6.5.1).
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from poise.wire.buffer import Buffer
 from poise.wire.http import grammar
 from poise.wire.http.head import Fields
 
-# In a trailer these are never right, and are there to be taken for a head by someone else (RFC 9110 section 6.5.1).
+# In a trailer these are never right, and are there to be taken for a head by someone else (RFC 9110 section
+# 6.5.1).
 FORBIDDEN_TRAILERS = frozenset(("transfer-encoding", "content-length", "host"))
 
 
@@ -187,7 +189,8 @@ class ChunkedReader:
 
 
 def _line(buffer: Buffer, limit: int, status: int, what: str) -> str | None:
-    """The next line without its CR LF, or None while its end is not there; RequestError(status) beyond ``limit`` bytes."""
+    """The next line without its CR LF, or None while its end is not there; RequestError(status) beyond
+    ``limit`` bytes."""
     end = buffer.find(b"\n")
     if (end if end >= 0 else len(buffer)) > limit + 1:
         raise RequestError(status, f"{what} is too long")

@@ -2,15 +2,18 @@
 
 The rules:
 
-* Requests are handed out one at a time. The next one, however much of it is there, waits until the reply to this one has
-  ended: that is what keeps pipelined replies in order (RFC 9112 section 9.3.2).
-* A fault in the input is raised once, at its place among the events. After it nothing is read any more, because nobody can
-  tell where the next message would begin; one reply may be sent, and it says that the connection closes.
-* The framing of a reply is decided here and nowhere else (RFC 9112 section 6): the caller gives a length or None and never
-  writes Content-Length, Transfer-Encoding or Connection itself. A body that does not keep its declared length is our fault.
-* A reply that ends before the request's body has arrived leaves the rest to be read away, which costs nothing when its
-  length is known. A chunked rest is not worth the work, and a client that waits for ``100 Continue`` and was never asked to
-  go on may send its body or not (RFC 9110 section 10.1.1): both get ``Connection: close``.
+* Requests are handed out one at a time. The next one, however much of it is there, waits until the reply to
+  this one has ended: that is what keeps pipelined replies in order (RFC 9112 section 9.3.2).
+* A fault in the input is raised once, at its place among the events. After it nothing is read any more,
+  because nobody can tell where the next message would begin; one reply may be sent, and it says that the
+  connection closes.
+* The framing of a reply is decided here and nowhere else (RFC 9112 section 6): the caller gives a length or
+  None and never writes Content-Length, Transfer-Encoding or Connection itself. A body that does not keep its
+  declared length is our fault.
+* A reply that ends before the request's body has arrived leaves the rest to be read away, which costs nothing
+  when its length is known. A chunked rest is not worth the work, and a client that waits for ``100 Continue``
+  and was never asked to go on may send its body or not (RFC 9110 section 10.1.1): both get ``Connection:
+  close``.
 
 The states and their table are in :mod:`poise.wire.http.states`.
 """
@@ -104,7 +107,8 @@ class ServerConnection:
         self.limits = limits
         self.state = State.IDLE
         self.head: RequestHead | None = None
-        """The request that is being read or answered; None between requests and when a head could not be understood."""
+        """The request that is being read or answered; None between requests and when a head could not be
+        understood."""
         self._parse = parse
         self._buffer = Buffer()
         self._body: BodyReader = NO_BODY
@@ -139,7 +143,8 @@ class ServerConnection:
 
     @property
     def must_close(self) -> bool:
-        """True when no further request will be read: close as soon as the reply that is due or under way has ended."""
+        """True when no further request will be read: close as soon as the reply that is due or under way has
+        ended."""
         return self._last
 
     @property
@@ -160,8 +165,8 @@ class ServerConnection:
     # Input
 
     def feed(self, data: bytes) -> None:
-        """Take what was received. All of it is kept until :meth:`next_event` comes to it, so a caller that gets no events
-        because a reply is due reads no more from the client."""
+        """Take what was received. All of it is kept until :meth:`next_event` comes to it, so a caller that
+        gets no events because a reply is due reads no more from the client."""
         if self.state not in READS_NOTHING:
             self._buffer.feed(data)
 
@@ -172,7 +177,8 @@ class ServerConnection:
     def next_event(self) -> Event | None:
         """The next thing that happened, or None: more input is needed, or the reply must end first.
 
-        Raises RequestError once when the input breaks the protocol; ``can_reply`` tells whether its status can still be sent.
+        Raises RequestError once when the input breaks the protocol; ``can_reply`` tells whether its status
+        can still be sent.
         """
         try:
             if self.state in READS_BODY:
@@ -187,14 +193,15 @@ class ServerConnection:
         return None
 
     def refuse(self) -> None:
-        """Give the request up: it is malformed, its time is over, or the server stops. A reply that has begun may go on to its
-        end, else one last reply may be sent."""
+        """Give the request up: it is malformed, its time is over, or the server stops. A reply that has begun
+        may go on to its end, else one last reply may be sent."""
         self.state = STEPS.get((self.state, Step.FAULT), self.state)
         self._last = True
         self._buffer.clear()
 
     def close_after_reply(self) -> None:
-        """Read no further request after the current one. A reply that has begun cannot announce it any more."""
+        """Read no further request after the current one. A reply that has begun cannot announce it any
+        more."""
         self._closing = True
         if not self.can_reply:
             self._last = True
@@ -294,9 +301,10 @@ class ServerConnection:
     ) -> bytes:
         """The head of the final reply to the current request, or to the fault that ended the input.
 
-        ``length`` is that of the body in bytes; None when it is not known beforehand. For HEAD it is that of the body
-        which GET would have got. ``date`` is an HTTP-date. Raises ProgramFault when no reply is due, when ``status`` is not
-        final, or when ``fields`` has one that only this module may write; ValueError when a field breaks the grammar.
+        ``length`` is that of the body in bytes; None when it is not known beforehand. For HEAD it is that of
+        the body which GET would have got. ``date`` is an HTTP-date. Raises ProgramFault when no reply is due,
+        when ``status`` is not final, or when ``fields`` has one that only this module may write; ValueError
+        when a field breaks the grammar.
         """
         own = list(fields)
         for name, _ in own:
@@ -337,7 +345,8 @@ class ServerConnection:
         return data
 
     def count_sent(self, count: int) -> None:
-        """Note ``count`` bytes of the body that are sent past this object (by sendfile); never for chunked bodies."""
+        """Note ``count`` bytes of the body that are sent past this object (by sendfile); never for chunked
+        bodies."""
         self._check_replying()
         if self._framing is Framing.CLOSE:
             return
@@ -347,8 +356,8 @@ class ServerConnection:
         self._left -= count
 
     def end_reply(self) -> bytes:
-        """What ends the reply's body. Raises ProgramFault when the body is shorter than declared: then only a closed
-        connection tells the client so."""
+        """What ends the reply's body. Raises ProgramFault when the body is shorter than declared: then only a
+        closed connection tells the client so."""
         self._check_replying()
         if self._framing is Framing.LENGTH and self._left:
             self._last = True

@@ -1,7 +1,7 @@
 """Dates as HTTP writes them (RFC 9110 section 5.6.7), without a clock and without a locale.
 
-One form is written, IMF-fixdate; three are read. A date that no calendar has (31 February, a Monday that was a Sunday)
-is no date: a recipient ignores it.
+One form is written, IMF-fixdate; three are read. A date that no calendar has (31 February, a Monday that was
+a Sunday) is no date: a recipient ignores it.
 """
 
 from __future__ import annotations
@@ -52,8 +52,8 @@ def http_date(seconds: float) -> str:
 def parse_http_date(text: str, *, now: float | None = None) -> int | None:
     """Seconds since the epoch, or None when ``text`` is no date in one of the three forms.
 
-    The two-digit year of the second form lies at most 50 years ahead of ``now`` (seconds since the epoch). Without
-    ``now`` it is read as POSIX does: 69 to 99 are of the last century, 00 to 68 of this one.
+    The two-digit year of the second form lies at most 50 years ahead of ``now`` (seconds since the epoch).
+    Without ``now`` it is read as POSIX does: 69 to 99 are of the last century, 00 to 68 of this one.
     """
     for form in _FORMS:
         match = form.fullmatch(text)

@@ -1,10 +1,12 @@
 """The grammar of HTTP/1.1, rule by rule under the names of RFC 9110, RFC 9112 and RFC 3986.
 
-Everything here matches *text that was decoded as latin-1*, so that one character is one octet, and is meant for
-``fullmatch``. Repetitions are possessive (``*+``): what they took they never give back, so each of these patterns reads
-its input once, whatever an attacker writes into it.
+Everything here matches *text that was decoded as latin-1*, so that one character is one octet, and is meant
+for ``fullmatch``. Repetitions are possessive (``*+``): what they took they never give back, so each of these
+patterns reads its input once, whatever an attacker writes into it. Only :data:`IPv6address` tries again, and it
+never looks at more than forty-five characters.
 
-Two rules differ from the letter of the RFC on purpose, and say so: :data:`request_target` and :data:`reg_name`.
+Two rules differ from the letter of the RFC on purpose, and say so: :data:`request_target` and
+:data:`reg_name`.
 """
 
 from __future__ import annotations
@@ -21,14 +23,15 @@ qdtext = rf"[\t \x21\x23-\x5b\x5d-\x7e{obs_text}]"
 quoted_pair = rf"\\[\t \x21-\x7e{obs_text}]"
 quoted_string = rf'"(?:{qdtext}|{quoted_pair})*+"'
 
-# RFC 9110 section 5.5; the whitespace around a value is taken along here and stripped afterwards, because a pattern that
-# looks for the end of a value inside its spaces costs the square of their number.
+# RFC 9110 section 5.5; the whitespace around a value is taken along here and stripped afterwards, because a
+# pattern that looks for the end of a value inside its spaces costs the square of their number.
 field_content = rf"[\t \x21-\x7e{obs_text}]*+"
 field_line = rf"{token}:{field_content}"
 
-# RFC 9112 section 3. RFC 3986 leaves out the characters " < > [ \ ] ^ ` { | }. Browsers send several of them as they are (the
-# URL standard does not escape "|" and "[" in a path), so they are let through; what they mean is for the layer that
-# maps targets to things. "#" is not: no form of a request target has a fragment, and to guess where it ends is dangerous.
+# RFC 9112 section 3. RFC 3986 leaves out the characters " < > [ \ ] ^ ` { | }. Browsers send several of them
+# as they are (the URL standard does not escape "|" and "[" in a path), so they are let through; what they
+# mean is for the layer that maps targets to things. "#" is not: no form of a request target has a fragment,
+# and to guess where it ends is dangerous.
 request_target = r"[!\"$-~]++"
 http_version_1 = r"HTTP/1\.[0-9]"
 REQUEST_LINE = re.compile(rf"({token}) ({request_target}) HTTP/1\.([0-9])")
@@ -37,8 +40,8 @@ WITHOUT_VERSION = re.compile(rf"{token} {request_target}")
 
 FIELD_LINE = re.compile(field_line)
 FIELD_BLOCK = re.compile(rf"(?:{field_line}\r\n)*+\r\n")
-# Cuts a block that FIELD_BLOCK has matched into names and values; it proves nothing by itself. A class of one excluded
-# character is what the engine scans fastest.
+# Cuts a block that FIELD_BLOCK has matched into names and values; it proves nothing by itself. A class of one
+# excluded character is what the engine scans fastest.
 FIELDS = re.compile(r"([^:]++):([^\r]*+)\r\n")
 TOKEN = re.compile(token)
 
@@ -64,8 +67,8 @@ IPv6address = "|".join(
     )
 )
 IPvFuture = r"[vV][0-9A-Fa-f]++\.[0-9A-Za-z\-._~!$&'()*+,;=:]++"
-# Without the comma that RFC 3986 allows: two Host fields joined by an intermediary look like one name with a comma. And not empty:
-# RFC 9110 section 4.2.1 makes an http URI with an empty host invalid.
+# Without the comma that RFC 3986 allows: two Host fields joined by an intermediary look like one name with a
+# comma. And not empty: RFC 9110 section 4.2.1 makes an http URI with an empty host invalid.
 reg_name = r"(?:[0-9A-Za-z\-._~!$&'()*+;=]|%[0-9A-Fa-f]{2})++"
 uri_host = rf"(?:\[(?:{IPv6address}|{IPvFuture})\]|{reg_name})"
 port = r"[0-9]{0,5}+"
@@ -73,7 +76,8 @@ port = r"[0-9]{0,5}+"
 HOST = re.compile(rf"{uri_host}(?::({port}))?")
 # RFC 9112 section 3.2.3: authority-form = uri-host ":" port
 AUTHORITY_FORM = re.compile(rf"{uri_host}:{port}")
-# RFC 9112 section 3.2.2, for the two schemes of RFC 9110; no userinfo (RFC 9110 section 4.2.4). The authority is checked by HOST.
+# RFC 9112 section 3.2.2, for the two schemes of RFC 9110; no userinfo (RFC 9110 section 4.2.4). The authority
+# is checked by HOST.
 ABSOLUTE_FORM = re.compile(r"[hH][tT][tT][pP][sS]?://([^/?]++)([^?]*+)(?:\?(.*+))?")
 
 # RFC 9112 section 7.1. Sixteen digits hold any size that a 64-bit machine knows.

@@ -2,19 +2,21 @@
 
 The rules:
 
-* The request line and the field block are each matched in full by one pattern, once. Whatever does not match is refused:
-  no folded line, no bare CR or LF, no space before a colon, no control byte, no empty name.
-* Two fields of one name are combined to a list first and judged afterwards. ``Content-Length: 3`` twice is ``3, 3``,
-  which no length matches, and two Hosts are no host: what must be there once needs no counting.
-* Framing is never guessed. Content-Length beside Transfer-Encoding, a coding that is not known, chunked that is not
-  the last coding or not alone, Transfer-Encoding in HTTP/1.0: each is refused, although RFC 9112 section 6.3 would allow
-  to go on in some of these cases, because two parsers that go on differently are what request smuggling needs.
+* The request line and the field block are each matched in full by one pattern, once. Whatever does not match
+  is refused: no folded line, no bare CR or LF, no space before a colon, no control byte, no empty name.
+* Two fields of one name are combined to a list first and judged afterwards. ``Content-Length: 3`` twice is
+  ``3, 3``, which no length matches, and two Hosts are no host: what must be there once needs no counting.
+* Framing is never guessed. Content-Length beside Transfer-Encoding, a coding that is not known, chunked that
+  is not the last coding or not alone, Transfer-Encoding in HTTP/1.0: each is refused, although RFC 9112
+  section 6.3 would allow to go on in some of these cases, because two parsers that go on differently are what
+  request smuggling needs.
 
-The trade-off: a head costs three passes over its bytes (check, cut, strip), all of them inside the regular expression engine or
-the string type, which is far cheaper than one pass in a loop of Python.
+The trade-off: a head costs three passes over its bytes (check, cut, strip), all of them inside the regular
+expression engine or the string type, which is far cheaper than one pass in a loop of Python.
 
-All functions are pure: the same bytes and limits give the same result, so that a caller may remember it. The line and the
-block can be remembered apart from each other, because a few kinds of client ask for many targets.
+All functions are pure: the same bytes and limits give the same result, so that a caller may remember it. The
+line and the block can be remembered apart from each other, because a few kinds of client ask for many
+targets.
 """
 
 from __future__ import annotations
@@ -77,9 +79,10 @@ class Fields:
 class RequestHead:
     """What a request asks for and how its message is framed.
 
-    ``path`` is still percent-encoded and begins with "/", or is "*". ``host`` is in lower case, with its port if it
-    had one; that of an absolute target goes before that of the Host field. ``length`` is the body's length in
-    bytes: 0 without a body, None when it is chunked. ``minor`` is 1 for every HTTP/1.x above 1.0 (RFC 9110 section 2.5).
+    ``path`` is still percent-encoded and begins with "/", or is "*". ``host`` is in lower case, with its port
+    if it had one; that of an absolute target goes before that of the Host field. ``length`` is the body's
+    length in bytes: 0 without a body, None when it is chunked. ``minor`` is 1 for every HTTP/1.x above 1.0
+    (RFC 9110 section 2.5).
     """
 
     method: str
@@ -107,7 +110,8 @@ class RequestLine(NamedTuple):
 
 
 class FieldBlock(NamedTuple):
-    """The fields of a head, those that concern framing and the connection understood as far as possible without the version."""
+    """The fields of a head, those that concern framing and the connection understood as far as possible
+    without the version."""
 
     fields: Fields
     host: str | None
@@ -121,8 +125,9 @@ class FieldBlock(NamedTuple):
 def parse_head(raw: bytes, limits: HttpLimits) -> RequestHead:
     """The head that ``raw`` is, from its first byte to the empty line, which is included.
 
-    Raises RequestError: 400 when it breaks the grammar or its framing is not certain, 414 and 431 when it is too
-    long, 417 for an expectation and 501 for a coding or method that nothing here can meet, 505 for another major version.
+    Raises RequestError: 400 when it breaks the grammar or its framing is not certain, 414 and 431 when it is
+    too long, 417 for an expectation and 501 for a coding or method that nothing here can meet, 505 for
+    another major version.
     """
     start = request_line_length(raw, limits)
     line = parse_request_line(raw[:start], limits)
@@ -134,8 +139,9 @@ def parse_head(raw: bytes, limits: HttpLimits) -> RequestHead:
 def request_line_length(data: bytes, limits: HttpLimits) -> int:
     """The length of the request line that ``data`` begins with, or -1 while its end is not there.
 
-    Raises RequestError as soon as the bytes cannot become a request line any more: 414 when it is too long, 400 when
-    it ends in a bare LF (a person with a terminal, for example) or begins with what begins no method.
+    Raises RequestError as soon as the bytes cannot become a request line any more: 414 when it is too long,
+    400 when it ends in a bare LF (a person with a terminal, for example) or begins with what begins no
+    method.
     """
     end = data.find(b"\n")
     if not grammar.TOKEN.match(data[:1].decode("latin-1")):
@@ -209,7 +215,8 @@ def compose_head(line: RequestLine, block: FieldBlock) -> RequestHead:
 
 
 def parse_host(value: str) -> str:
-    """``uri-host [":" port]`` in lower case (RFC 9110 section 7.2). Raises RequestError 400 for anything else."""
+    """``uri-host [":" port]`` in lower case (RFC 9110 section 7.2). Raises RequestError 400 for anything
+    else."""
     match = grammar.HOST.fullmatch(value)
     if match is None or int(match[1] or 0) > LARGEST_PORT:
         raise RequestError(
@@ -253,7 +260,8 @@ def _check_codings(value: str, minor: int, length: int | None) -> None:
     codings = [coding.strip(" \t").lower() for coding in value.split(",")]
     if codings == [CHUNKED]:
         return
-    # An empty member would be ignored by the letter of RFC 9110 section 5.6.1; but what lies on the way may think otherwise.
+    # An empty member would be ignored by the letter of RFC 9110 section 5.6.1; but what lies on the way may
+    # think otherwise.
     if not all(grammar.TOKEN.fullmatch(coding) for coding in codings):
         raise RequestError(400, "the Transfer-Encoding is not a list of codings")
     if CHUNKED in codings[:-1]:

@@ -1,7 +1,8 @@
 """The states of the server's side of one HTTP/1.1 connection, and every step between them, in one table.
 
-A request and its reply overlap: a reply may begin, and even end, before the request's body has arrived. One enum says
-where both of them are. What is not in :data:`STEPS` cannot happen: the connection raises ProgramFault.
+A request and its reply overlap: a reply may begin, and even end, before the request's body has arrived. One
+enum says where both of them are. What is not in :data:`STEPS` cannot happen: the connection raises
+ProgramFault.
 
 ``python3 -m poise.wire.http.states`` prints the page ``docs/http-states.md``.
 """
@@ -11,7 +12,8 @@ from __future__ import annotations
 import sys
 from enum import IntEnum, auto
 
-# IntEnum, because the hash of a plain enum member is a call of a Python function, and each request looks up five steps.
+# IntEnum, because the hash of a plain enum member is a call of a Python function, and each request looks up
+# five steps.
 
 
 class State(IntEnum):
@@ -79,8 +81,8 @@ STEPS: dict[tuple[State, Step], State] = {
     (State.REFUSING, Step.LAST_REPLY_ENDED): State.CLOSED,
 }
 
-# What the connection may do in a state. Looking into a set is also the fastest way to ask: in CPython 3.11 the name of a
-# member is found by a call.
+# What the connection may do in a state. Looking into a set is also the fastest way to ask: in CPython 3.11
+# the name of a member is found by a call.
 READS_HEAD = frozenset((State.IDLE, State.HEAD))
 READS_BODY = frozenset((State.RECEIVING, State.ANSWERING))
 OWES_REPLY = frozenset((State.RECEIVING, State.RECEIVED, State.ERROR))
