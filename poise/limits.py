@@ -255,3 +255,11 @@ class LogLimits(Checked):
 
     buffer: int = limit(64 * KIB, "bytes", "of log lines collected before they are written at once")
     delay: float = limit(1.0, "seconds", "the longest time that a log line waits in the buffer", low=0.001)
+    waiting: int = limit(
+        1 * MIB,
+        "bytes",
+        "of log kept for a reader that has stopped; what comes after it is dropped and counted",
+    )
+    finish: float = limit(
+        1.0, "seconds", "how long the log's last lines may take when the server has stopped", low=0
+    )

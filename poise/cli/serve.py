@@ -16,11 +16,13 @@ from poise.files.server import FileServer
 from poise.files.site import Site
 from poise.http.hosts import local_or
 from poise.http.log import AccessLog
-from poise.limits import FileLimits, HttpLimits, ListenLimits, StreamLimits
+from poise.limits import FileLimits, HttpLimits, ListenLimits, LogLimits, StreamLimits
 from poise.loop.reactor import Reactor
 from poise.net import address as addresses
 from poise.net.listener import Listener
+from poise.net.sink import Sink
 
+STDERR = 2
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8000
 PORTS_TRIED = 100  # after the default one
@@ -36,6 +38,8 @@ def serve(args: argparse.Namespace) -> int:
     file_limits = chosen(FileLimits, args)
     root = Root(args.dir, dotfiles=args.dotfiles, limits=file_limits)
     with Reactor(args.poller) as reactor:
+        log_limits = LogLimits()
+        stderr = Sink(reactor, STDERR, log_limits)
         site = Site(root, wall=reactor.clock.wall, limits=file_limits, listing=not args.no_listing)
         server = FileServer(
             reactor,
@@ -43,7 +47,7 @@ def serve(args: argparse.Namespace) -> int:
             limits=chosen(HttpLimits, args),
             listen_limits=listen_limits,
             stream_limits=chosen(StreamLimits, args),
-            log=None if args.no_access_log else AccessLog(reactor, write_stderr),
+            log=None if args.no_access_log else AccessLog(reactor, stderr.write, log_limits),
         )
         listener = _listen(server, args)
         listener.on_exhausted = _say_exhausted
@@ -55,6 +59,7 @@ def serve(args: argparse.Namespace) -> int:
         reactor.run()
         if server.log is not None:
             server.log.flush()
+        stderr.finish(log_limits.finish)
     root.close()
     return 0
 
@@ -152,10 +157,8 @@ def say(text: str) -> None:
 
 
 def write_stderr(text: str) -> None:
-    """A log that nobody can read any more must not end the server."""
-    data = text.encode("utf-8", "backslashreplace")
+    """For the few words at the start and in trouble; what comes with every request goes through a Sink."""
     try:
-        while data:
-            data = data[os.write(2, data) :]
-    except OSError:
+        os.write(STDERR, text.encode("utf-8", "backslashreplace"))
+    except OSError:  # nobody can read it any more, which is no reason to stop serving
         pass

@@ -47,6 +47,7 @@ class Phase(enum.IntEnum):
 FRESH, IDLE, HEAD, BODY, HANDLING, REPLYING, CLOSING = Phase
 
 
+GONE = 499  # what the log says of a request whose client left before any reply; nginx's number, known to log readers
 NO_BODY: list[bytes] = []  # shared and never filled: most requests have none
 
 
@@ -123,6 +124,7 @@ class Exchange(Protocol):
 
     def resume_writing(self) -> None:
         self._held = False
+        self._deadline.since = self._server.reactor.now  # while it was held, the stream watched over it
         if self._replying is not None:
             self._replying.go_on()
         self._go_on()
@@ -184,7 +186,9 @@ class Exchange(Protocol):
                         self._take_up_later()
         except RequestError as fault:
             self._refuse(fault)
-        if self._phase is HEAD and not wire.buffered:
+        if self._phase is HEAD and wire.must_close:
+            self._close(linger=False)  # the client had ended its side while a reply was on its way
+        elif self._phase is HEAD and not wire.buffered:
             self._enter(IDLE, self._server.limits.idle_time)
 
     def _take_up_later(self) -> None:
@@ -211,9 +215,7 @@ class Exchange(Protocol):
         self._body = []
         self._body_size = 0
         self._started = self._server.reactor.now
-        refusal = self._server.refuse_body(request)
-        if refusal is None and head.length is not None and head.length > self._server.limits.body:
-            refusal = error_reply(413, f"a request body may have {self._server.limits.body} bytes here")
+        refusal = self._server.refuse(request)
         if refusal is not None:
             self._reply(refusal, close=True)
             return
@@ -276,6 +278,7 @@ class Exchange(Protocol):
             and request is not None
             and reply.validator is not None
             and not wire.must_close
+            and not wire.buffered  # what came was this head and nothing else
         ):
             server.remember(candidate, request, reply, head, date)
 
@@ -311,7 +314,8 @@ class Exchange(Protocol):
         log = self._server.log
         if log is not None and self._replying is not None:
             line = self._request.line if self._request is not None else "-"
-            log.add(self._stream.client, line, self._replying.status, self._replying.sent)
+            log.add(self._stream.client, line, self._replying.status or GONE, self._replying.sent)
+            self._replying.status = self._replying.sent = 0
 
     # -- deadlines and the end -------------------------------------------------------------------
 
@@ -323,6 +327,9 @@ class Exchange(Protocol):
         """The deadline of the present phase is over."""
         server = self._server
         phase = self._phase
+        if self._held and phase <= BODY:  # it is busy with replies that it was sent: the stream watches over that
+            self._deadline = server.reactor.deadline(self._deadline.duration, self._expired)
+            return
         if phase <= IDLE:
             self._close(linger=False)
             return
@@ -338,9 +345,9 @@ class Exchange(Protocol):
             self._reply(error_reply(503, "the answer was not ready in time"), close=True)
 
     def drain(self) -> None:
-        """The server stops: idle connections end now, others after the reply that is under way."""
-        if self._phase <= IDLE and self._stream.outgoing is None:
-            self._close(linger=False)
+        """The server stops: a connection ends when the request that has arrived, if any, is answered."""
+        if self._phase <= HEAD:  # its last reply may still be on its way to the client, and stays so
+            self._close(linger=self._stream.outgoing is not None)
         elif self._wire is not None and self._phase is not CLOSING:
             self._wire.close_after_reply()
 

@@ -123,8 +123,8 @@ class Memo:
             self._old = self.young
             self.young = {}
             self._size = 0
-        if head not in self.young:
-            self._size += entry.size
+        former = self.young.get(head)
+        self._size += entry.size if former is None else entry.size - former.size
         self.young[head] = entry
 
     def forget(self, head: bytes) -> None:

@@ -17,10 +17,13 @@ if TYPE_CHECKING:
     from poise.net.stream import Stream
 
 
+PIECES = 64  # taken from a producer at most in one turn: each is a system call, and empty ones cost time too
+
+
 class Replying:
     """Writes the replies of one connection, one at a time; ``ended()`` is called when each is handed over."""
 
-    __slots__ = ("_ended", "_held", "_producer", "late", "sent", "status", "stream", "wire")
+    __slots__ = ("_ended", "_held", "_producer", "_reply", "late", "sent", "status", "stream", "wire")
 
     def __init__(self, stream: Stream, wire: ServerConnection, ended: Callable[[], None]) -> None:
         self.stream = stream
@@ -30,16 +33,20 @@ class Replying:
         self.late = False  # the reply goes on after start() has returned
         self._ended = ended
         self._held = False
+        self._reply: Reply | None = None  # the one whose body is being produced
         self._producer: Iterator[bytes] | None = None
 
     def start(self, reply: Reply, date: str) -> bytes:
         """Send ``reply``; returns its head as it went out. A reply that cannot be written becomes a 500."""
         try:
+            producer = None if isinstance(reply.body, (bytes, FileBody)) else iter(reply.body)
             head = self._head(reply, date)
-        except ValueError as error:  # a field that would break the framing is our fault, and is not sent
+        except Exception as error:  # noqa: BLE001 - a reply that breaks the rules is our fault, and is not sent
             self.stream.reactor.on_error(error)
             reply.close()
+            reply.validator = None  # what goes out instead must not be remembered
             reply = error_reply(500, "the server made an answer that cannot be sent")
+            producer = None
             head = self._head(reply, date)
         self.status = reply.status
         self.sent = 0
@@ -57,7 +64,8 @@ class Replying:
             self._send_file(head, body)
         else:
             self.stream.write(head, more=True)
-            self._producer = iter(body)
+            self._reply = reply
+            self._producer = producer
             self.pump()
             self.late = self._producer is not None
         return head
@@ -83,13 +91,15 @@ class Replying:
             self.pump()
 
     def pump(self) -> None:
-        """Produce more of the body, at most one write budget of it in one turn."""
+        """Produce more of the body, at most one write budget and so many pieces of it in one turn."""
         budget = self.stream.limits.write_size
+        pieces = PIECES
         try:
-            while self._producer is not None and budget > 0 and not self._held:
+            while self._producer is not None and budget > 0 and pieces and not self._held:
+                pieces -= 1
                 data = next(self._producer, None)
                 if data is None:
-                    self._producer = None
+                    self.close()
                     self._finish()
                 elif data:
                     budget -= len(data)
@@ -110,11 +120,16 @@ class Replying:
         self._ended()
 
     def close(self) -> None:
-        """Give the reply up."""
+        """Let go of what produces the body: it has ended, or is given up."""
         producer, self._producer = self._producer, None
-        close = getattr(producer, "close", None)
-        if close is not None:
-            close()
+        reply, self._reply = self._reply, None
+        try:
+            close = getattr(producer, "close", None)
+            if close is not None:
+                close()
+        finally:
+            if reply is not None:
+                reply.close()  # what is iterated over is not always what iterates
 
     def fail(self, error: Exception) -> None:
         """A posted call of ours raised, which has been reported."""

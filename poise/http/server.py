@@ -121,10 +121,17 @@ class HTTPServer:
 
     def handle(self, request: Request) -> Reply | None:
         """``respond``, with every way to fail turned into a reply."""
+        return self._asked(self.respond, request)
+
+    def refuse(self, request: Request) -> Reply | None:
+        """``refuse_body``, likewise."""
+        return self._asked(self.refuse_body, request)
+
+    def _asked(self, method: Callable[[Request], Reply | None], request: Request) -> Reply | None:
         if self.allows_host is not None and not self.allows_host(request.head.host):
             return error_reply(421, "This server answers only to local names; --allow-host adds others.")
         try:
-            return self.respond(request)
+            return method(request)
         except RequestError as fault:
             return error_reply(fault.status, fault.detail)
         except Exception as error:  # noqa: BLE001 - the client gets its answer, the log the traceback
@@ -149,9 +156,10 @@ class HTTPServer:
             self._check_drained()
 
     def _check_drained(self) -> None:
-        if self.exchanges or self._on_drained is None:
+        if self.exchanges:
             return
         if self._drain_timer is not None:
             self._drain_timer.cancel()
         on_drained, self._on_drained = self._on_drained, None
-        on_drained()
+        if on_drained is not None:
+            on_drained()

@@ -59,7 +59,14 @@ def listen(
     limits = limits if limits is not None else ListenLimits()
     listening = addresses.bind(address, limits.backlog)
     try:
-        return Listener(reactor, listening, factory, limits, stream_limits or StreamLimits())
+        return Listener(
+            reactor,
+            listening,
+            factory,
+            limits,
+            stream_limits or StreamLimits(),
+            owns_file=isinstance(address, str),  # whoever has bound an inherited socket removes its file
+        )
     except BaseException:
         listening.close()
         raise
@@ -75,6 +82,8 @@ class Listener:
         factory: Callable[[], Protocol],
         limits: ListenLimits,
         stream_limits: StreamLimits,
+        *,
+        owns_file: bool = False,
     ) -> None:
         self.reactor = reactor
         self.limits = limits
@@ -91,7 +100,7 @@ class Listener:
         self._accepting = True
         self._closed = False
         self.sockname: Any = listening.getsockname()
-        self._socket_file = self._identify() if listening.family == socket.AF_UNIX else None
+        self._socket_file = self._identify() if owns_file else None
         reactor.register(self._fd, READ, self._on_ready)
 
     @property
@@ -119,7 +128,10 @@ class Listener:
             self._retry.cancel()
         self.reactor.retire(self._socket)
         if self._socket_file is not None and self._socket_file == self._identify():
-            os.unlink(self.sockname)
+            try:
+                os.unlink(self.sockname)
+            except OSError:  # the folder is not ours any more; the next server replaces the stale file
+                pass
 
     def _identify(self) -> tuple[int, int] | None:
         """The socket file's device and inode, so that another server's new one is never removed."""
@@ -176,7 +188,11 @@ class Listener:
         self.streams.add(stream)
         if client:
             self._per_client[client] = self._per_client.get(client, 0) + 1
-        stream.begin()
+        try:
+            stream.begin()
+        except Exception:
+            stream.abort()  # the poller refused it: select(2) and a descriptor beyond its set
+            raise
 
     def _gone(self, stream: Stream) -> None:
         self.streams.discard(stream)

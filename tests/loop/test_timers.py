@@ -311,6 +311,17 @@ def test_put_in_again_lands_in_the_sorted_queue() -> None:
     assert deadlines.expire(90.0) == [*made[:3], *made[4:]]
 
 
+def test_put_in_again_for_a_time_before_the_last_of_its_queue() -> None:
+    deadlines = Deadlines()
+    first = deadlines.start(10.0, nothing, 0.0)
+    first.since = 1.0
+    second = deadlines.start(10.0, nothing, 5.0)
+    assert deadlines.expire(10.0) == []
+    assert deadlines.next_due == 11.0
+    assert deadlines.expire(11.0) == [first]
+    assert deadlines.expire(15.0) == [second]
+
+
 DURATIONS = st.sampled_from([0.0, 1.0, 2.5, 7.0, 30.0, 31.0])
 
 

@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from poise.wire.buffer import Buffer
+
+# Under ``python -bb`` hypothesis itself compares bytes with numbers, in the keys of its cache.
+pytestmark = pytest.mark.filterwarnings(r"ignore::BytesWarning:hypothesis\.internal")
 
 
 def filled(*pieces: bytes) -> Buffer:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import string
 from itertools import pairwise
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -16,6 +17,9 @@ from poise.wire.http.head import parse_head
 from poise.wire.http.reply import LAST_CHUNK, chunk
 from poise.wire.http.states import State
 from tests.wire.driver import byte_by_byte, drive
+
+# Under ``python -bb`` hypothesis itself compares bytes with numbers, in the keys of its cache.
+pytestmark = pytest.mark.filterwarnings(r"ignore::BytesWarning:hypothesis\.internal")
 
 SMALL = HttpLimits(
     request_line=64, head=160, fields=4, body=40, chunk_line=32, extensions=24, trailers=64, chunks=3

@@ -1,0 +1,105 @@
+"""A sink: text for a descriptor that may be slow, or stuck, or gone. Standard error, for one.
+
+Whoever reads the log of a server must not be able to hold the server: a pager that waits for a key, a terminal
+that was stopped with Ctrl-S. The descriptor is shared with other programs, so making it non-blocking is not ours
+to do (the flag belongs to the open file, and the shell would find it changed; pitfall 58). Instead it is written
+to when the loop says that it can be, and never more than PIPE_BUF bytes at once, which a pipe that is writable
+takes without blocking (pipe(7)). What had to wait too long is dropped, counted, and said.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections import deque
+
+from poise.limits import LogLimits
+from poise.loop.reactor import Reactor
+from poise.readiness.interest import FAULTS, WRITE
+
+PIPE_BUF = 4096  # Linux; POSIX promises 512, and the BSDs and macOS take that much whenever they say writable
+AT_ONCE = 64 * 1024  # to a regular file, which never makes anybody wait for a reader
+
+
+class Sink:
+    """Writes to ``fd``, which stays its owner's. A descriptor that breaks takes nothing more, in silence."""
+
+    def __init__(self, reactor: Reactor, fd: int, limits: LogLimits | None = None) -> None:
+        self.lost = 0
+        """Lines that were dropped because the reader did not keep up."""
+        self._reactor = reactor
+        self._fd = fd
+        self._limits = limits if limits is not None else LogLimits()
+        self._waiting: deque[bytes] = deque()
+        self._size = 0
+        self._watching = False
+        self._broken = False
+        self._unsaid = 0
+        self._at_once = PIPE_BUF
+
+    def write(self, text: str) -> None:
+        """Queue ``text``, whole lines, to be written by the loop."""
+        data = text.encode("utf-8", "backslashreplace")
+        if self._broken:
+            return
+        if self._size + len(data) > self._limits.waiting:
+            lines = text.count("\n")
+            self.lost += lines
+            self._unsaid += lines
+            return
+        self._waiting.append(data)
+        self._size += len(data)
+        if not self._watching:
+            self._watch()
+
+    def finish(self, seconds: float) -> None:
+        """Turn the loop until everything is written, but no longer than ``seconds``; then let go of ``fd``."""
+        end = self._reactor.clock.monotonic() + seconds
+        while self._watching and self._reactor.clock.monotonic() < end:
+            self._reactor.turn(seconds)
+        self._break()
+
+    def _watch(self) -> None:
+        try:
+            self._at_once = AT_ONCE if stat.S_ISREG(os.fstat(self._fd).st_mode) else PIPE_BUF
+            self._reactor.register(self._fd, WRITE, self._on_ready)
+        except OSError:
+            self._break()
+        else:
+            self._watching = True
+
+    def _on_ready(self, mask: int) -> None:
+        if mask & FAULTS and not mask & WRITE:
+            self._break()
+            return
+        try:
+            sent = os.write(self._fd, memoryview(self._waiting[0])[: self._at_once])
+        except (BlockingIOError, InterruptedError):
+            return  # another program has filled it meanwhile
+        except OSError:
+            self._break()
+            return
+        self._took(sent)
+
+    def _took(self, sent: int) -> None:
+        self._size -= sent
+        first = self._waiting.popleft()
+        if sent < len(first):
+            self._waiting.appendleft(first[sent:])
+        elif not self._waiting and self._unsaid:
+            self._waiting.append(
+                f"poise: {self._unsaid} log lines were lost: nobody read them in time\n".encode()
+            )
+            self._size += len(self._waiting[0])
+            self._unsaid = 0
+        if not self._waiting:
+            self._watching = False
+            self._reactor.unregister(self._fd)
+
+    def _break(self) -> None:
+        self._broken = True
+        self._waiting.clear()
+        self._size = 0
+        if self._watching:
+            self._watching = False
+            self._reactor.unregister(self._fd)
