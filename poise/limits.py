@@ -83,6 +83,7 @@ class ListenLimits(Checked):
         "connections",
         "how many connections the kernel queues before they are accepted",
         option="backlog",
+        high=65_535,
     )
     accepts: int = limit(
         64, "connections", "accepted at most in one event, so that a storm of newcomers cannot hold the loop"
@@ -207,6 +208,11 @@ class HttpLimits(Checked):
     )
     requests_per_turn: int = limit(
         32, "requests", "answered at most for one connection in one turn when a client sends many at once"
+    )
+    pieces: int = limit(
+        64,
+        "pieces",
+        "taken from a produced body at most in one turn: each is a system call, and empty ones cost time too",
     )
     drain_time: float = limit(
         10.0,

@@ -72,7 +72,7 @@ OUTCOMES: dict[str, Outcome] = {
     "COMP-METHOD-CONNECT": refused(501),
     "COMP-METHOD-TRACE": UNKNOWN_METHOD,
     "COMP-TRACE-WITH-BODY": UNKNOWN_METHOD,
-    "COMP-TRACE-SENSITIVE": UNKNOWN_METHOD,
+    "COMP-TRACE-SENSITIVE": served(405, 501, without=("authorization",)),
     "COMP-UNKNOWN-METHOD": UNKNOWN_METHOD,
     "COMP-405-ALLOW": served(405, fields=("allow",)),
     "COMP-OPTIONS-ALLOW": served(200, 204, fields=("allow",)),

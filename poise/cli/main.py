@@ -6,11 +6,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 
 import poise
-from poise.cli import options
+from poise.cli import options, standard
 from poise.errors import PoiseError
 
 CANNOT_START = 3
@@ -59,7 +58,11 @@ def add_serve(serve: argparse.ArgumentParser) -> None:
         help="the port; 0 takes any free one; a busy one is an error (default: 8000, or the next free one)",
     )
     where.add_argument(
-        "--lan", action="store_true", help="listen on all interfaces: everyone in the network can read"
+        "--lan",
+        action="store_const",
+        dest="host",
+        const="",
+        help="listen on all interfaces: everyone in the network can read",
     )
     where.add_argument(
         "--allow-host",
@@ -95,11 +98,12 @@ def _serve(args: argparse.Namespace) -> int:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit code. Raises SystemExit(2) for what makes no sense."""
+    standard.occupy()
     args = parser().parse_args(argv)
     try:
         return int(args.run(args))
     except (PoiseError, OSError, ValueError) as error:
-        print(f"poise: {error}", file=sys.stderr)
+        standard.say(str(error))
         return CANNOT_START
     except KeyboardInterrupt:
         return 130

@@ -56,16 +56,14 @@ def number_of(spec: Field[Any]) -> Callable[[str], float]:
         scale = SIZES.get(text[-1:].lower(), 0) if spec.metadata["unit"] == "bytes" else 0
         digits = text[:-1] if scale else text
         try:
-            value = float(digits) if spec.type == "float" else int(digits)
-            value = value * (scale or 1)
+            value = (float(digits) if spec.type == "float" else int(digits)) * (scale or 1)
+        except ValueError:
+            unit = spec.metadata["unit"]
+            raise argparse.ArgumentTypeError(f"{text!r} is not a number of {unit}") from None
+        try:
             limits.check(spec, value)
         except ValueError as error:
-            known = (
-                str(error)
-                if "must be" in str(error)
-                else f"{text!r} is not a number of {spec.metadata['unit']}"
-            )
-            raise argparse.ArgumentTypeError(known) from None
+            raise argparse.ArgumentTypeError(str(error)) from None
         return value
 
     return parse
@@ -104,17 +102,22 @@ def read_environment(parser: argparse.ArgumentParser, environment: Mapping[str, 
         if text is None:
             continue
         try:
-            parser.set_defaults(**{action.dest: _value(parser, action, text)})
+            if action.nargs != 0:
+                parser.set_defaults(**{action.dest: _value(parser, action, text)})
+            elif _is_yes(text):
+                parser.set_defaults(**{action.dest: action.const})
         except (argparse.ArgumentTypeError, argparse.ArgumentError, ValueError) as error:
             parser.error(f"{variable(names[0])}: {error}")
 
 
+def _is_yes(text: str) -> bool:
+    word = text.strip().lower()
+    if word not in TRUE | FALSE:
+        raise ValueError(f"{text!r} is neither yes nor no")
+    return word in TRUE
+
+
 def _value(parser: argparse.ArgumentParser, action: argparse.Action, text: str) -> object:
-    if action.nargs == 0:
-        word = text.strip().lower()
-        if word not in TRUE | FALSE:
-            raise ValueError(f"{text!r} is neither yes nor no")
-        return action.const if word in TRUE else action.default
     if isinstance(action, argparse._AppendAction):
         return [parser._get_value(action, word) for word in text.split(",") if word]
     value = parser._get_value(action, text)

@@ -327,7 +327,8 @@ class Exchange(Protocol):
         """The deadline of the present phase is over."""
         server = self._server
         phase = self._phase
-        if self._held and phase <= BODY:  # it is busy with replies that it was sent: the stream watches over that
+        if self._held and phase <= BODY:
+            # It is busy with the replies that it was sent, and the stream watches over that.
             self._deadline = server.reactor.deadline(self._deadline.duration, self._expired)
             return
         if phase <= IDLE:

@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from poise.net.stream import Stream
 
 
-PIECES = 64  # taken from a producer at most in one turn: each is a system call, and empty ones cost time too
-
-
 class Replying:
     """Writes the replies of one connection, one at a time; ``ended()`` is called when each is handed over."""
 
@@ -93,7 +90,7 @@ class Replying:
     def pump(self) -> None:
         """Produce more of the body, at most one write budget and so many pieces of it in one turn."""
         budget = self.stream.limits.write_size
-        pieces = PIECES
+        pieces = self.wire.limits.pieces
         try:
             while self._producer is not None and budget > 0 and pieces and not self._held:
                 pieces -= 1

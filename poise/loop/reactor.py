@@ -49,8 +49,11 @@ OnError = Callable[[Exception], None]
 class Closable(Protocol):
     """What ``retire`` takes: a socket, a file, anything with a descriptor that closes."""
 
-    def fileno(self) -> int: ...
-    def close(self) -> None: ...
+    def fileno(self) -> int:
+        """The descriptor."""
+
+    def close(self) -> None:
+        """Let go of it."""
 
 
 class Handle:
@@ -354,7 +357,7 @@ class Reactor:
 _alive: weakref.WeakSet[Reactor] = weakref.WeakSet()
 
 
-def _disown_after_fork() -> None:
+def _disown_after_fork() -> None:  # pragma: no cover - a forked child ends before it could report what it ran
     """In a forked child: close our copies of the kernel objects (the parent keeps its own) and refuse to work."""
     for reactor in list(_alive):
         reactor._in_turn = False

@@ -15,7 +15,7 @@ from collections import deque
 
 from poise.limits import LogLimits
 from poise.loop.reactor import Reactor
-from poise.readiness.interest import FAULTS, WRITE
+from poise.readiness.interest import WRITE
 
 PIPE_BUF = 4096  # Linux; POSIX promises 512, and the BSDs and macOS take that much whenever they say writable
 AT_ONCE = 64 * 1024  # to a regular file, which never makes anybody wait for a reader
@@ -68,10 +68,7 @@ class Sink:
         else:
             self._watching = True
 
-    def _on_ready(self, mask: int) -> None:
-        if mask & FAULTS and not mask & WRITE:
-            self._break()
-            return
+    def _on_ready(self, _mask: int) -> None:
         try:
             sent = os.write(self._fd, memoryview(self._waiting[0])[: self._at_once])
         except (BlockingIOError, InterruptedError):

@@ -159,9 +159,9 @@ class Stream:
             part.close()
             return
         first = self.outgoing is None
-        self._append(part)
+        queue = self._append(part)
         if first:
-            self._flush()
+            self._flush(queue)
         self._await_room()
 
     def write_eof(self) -> None:
@@ -262,8 +262,8 @@ class Stream:
             self._on_other(mask)
 
     def _on_other(self, mask: int) -> None:
-        if self.outgoing:
-            self._flush()
+        if self.outgoing is not None:
+            self._flush(self.outgoing)
         elif mask & FAULTS and not self._interest & READ:
             self._lose(self._pending_error(mask))
 
@@ -295,10 +295,12 @@ class Stream:
         if self._eof_wanted and self._state == State.OPEN:
             raise ProgramFault("write after write_eof(): the peer has been told that no more comes")
 
-    def _append(self, part: bytes | memoryview | FilePart) -> None:
-        if self.outgoing is None:
-            self.outgoing = Outgoing()
-        self.outgoing.append(part)
+    def _append(self, part: bytes | memoryview | FilePart) -> Outgoing:
+        queue = self.outgoing
+        if queue is None:
+            queue = self.outgoing = Outgoing()
+        queue.append(part)
+        return queue
 
     def _await_room(self) -> None:
         """Something is left that the kernel does not take now."""
@@ -312,11 +314,8 @@ class Stream:
             self._paused_writing = True
             self._protocol.pause_writing()
 
-    def _flush(self) -> None:
+    def _flush(self, queue: Outgoing) -> None:
         """Hand the queue to the kernel, at most ``limits.write_size`` bytes of it."""
-        queue = self.outgoing
-        if queue is None:
-            return
         try:
             queue.send(self._socket, self.limits.write_size)
         except OSError as error:

@@ -16,10 +16,10 @@ import re
 from pathlib import Path
 
 import pytest
+
 from poise.errors import RequestError
 from poise.limits import HttpLimits
 from poise.wire.http.head import parse_head
-
 from tests.http11probe_table import OUTCOMES
 from tests.shared_data import FILES, Record, load_records, parameters, with_host
 from tests.support.client import Outcome, answers, exchange, exchange_all, never
@@ -33,7 +33,7 @@ SYNTAX = frozenset({400, 408, 414, 417, 431, 501, 505})
 """What says that a request was not understood, or never became whole."""
 
 DEADLINE = "1"  # seconds that a request has to become whole
-PATIENCE = 6.0  # seconds; more than the deadline, less than the idle timeout
+PATIENCE = 5.0  # seconds; more than the deadline, less than the idle timeout
 
 
 def stream_of(record: Record) -> bytes:

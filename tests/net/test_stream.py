@@ -265,7 +265,11 @@ def test_write_eof_with_nothing_queued(wire: Wire) -> None:
 @pytest.mark.pitfall(18)
 @pytest.mark.attack(40)
 def test_lingering_close_lets_the_answer_through_the_junk(tcp: Wire) -> None:
-    heard = Recorder(lambda stream, data: (stream.write(b"the answer"), stream.close(linger=True)))
+    def answer(stream: Stream, data: bytes) -> None:
+        stream.write(b"the answer")
+        stream.close(linger=True)
+
+    heard = Recorder(answer)
     stream, far = tcp.stream(heard, read_size=1000)
     far.send(b"request" + b"junk" * 10_000)
     turn_until(tcp.reactor, stream.is_closing)
@@ -446,16 +450,30 @@ def test_closing_from_inside_each_callback(wire: Wire) -> None:
             stream.write(b"bye")
             stream.close()
 
-    heard = AtOnce()
-    _, far = wire.stream(heard)
-    assert heard.lost == []
-    turn_until(wire.reactor, lambda: heard.lost)
+    at_once = AtOnce()
+    _, far = wire.stream(at_once)
+    assert at_once.lost == []
+    turn_until(wire.reactor, lambda: at_once.lost)
     assert far.recv(10) == b"bye"
     heard = Recorder(lambda stream, data: stream.close())
     _, far = wire.stream(heard)
     far.send(b"x")
     turn_until(wire.reactor, lambda: heard.lost)
     assert receive_all(far, bytearray())
+
+
+def test_aborting_from_inside_eof_received(wire: Wire) -> None:
+    class Abrupt(Recorder):
+        def eof_received(self) -> bool:
+            super().eof_received()
+            self.stream.abort()
+            return True
+
+    heard = Abrupt()
+    _, far = wire.stream(heard)
+    far.shutdown(socket.SHUT_WR)
+    turn_until(wire.reactor, lambda: heard.lost)
+    assert (heard.eof, heard.lost) == (1, [None])
 
 
 @pytest.mark.pitfall(50)
@@ -645,7 +663,7 @@ class Faulty:
         return step
 
     def send(self, data: bytes, flags: int = 0) -> int:
-        count = min(self._next(len(data)), len(data))
+        count = min(int(self._next(len(data))), len(data))
         self.sent += memoryview(data)[:count]
         return count
 

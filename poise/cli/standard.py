@@ -1,0 +1,38 @@
+"""The three standard descriptors, as a server needs them: always there, and never a reason to end.
+
+Whoever starts a program may have closed some of them. The kernel gives the lowest free number to whatever is opened
+next, so a socket could become number 2, and what is said on stderr would be sent to a client.
+"""
+
+from __future__ import annotations
+
+import os
+
+INPUT, OUTPUT, ERROR = 0, 1, 2
+
+
+def occupy() -> None:
+    """Put ``/dev/null`` where a standard descriptor is missing."""
+    for number in (INPUT, OUTPUT, ERROR):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number, which is this one
+
+
+def write(number: int, text: str) -> None:
+    """Write all of ``text``: the few words at the start and in trouble. What comes with every request goes by a Sink.
+
+    A reader that has gone must not end the server, so errors are nobody's concern.
+    """
+    data = text.encode("utf-8", "backslashreplace")
+    try:
+        while data:
+            data = data[os.write(number, data) :]
+    except OSError:
+        pass
+
+
+def say(text: str) -> None:
+    """One line for the person who started the program."""
+    write(ERROR, f"poise: {text}\n")
