@@ -35,6 +35,12 @@ class RequestError(PeerFault):
         return f"{self.status}: {self.detail}"
 
 
+class FrameError(PeerFault):
+    """The peer's bytes cannot be taken apart into messages: one is too long, a length is malformed, the stream ends
+    inside one. What follows in that stream means nothing.
+    """
+
+
 class DeadlineExceeded(PeerFault, TimeoutError):
     """The peer made no progress within the time that its phase allows."""
 

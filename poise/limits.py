@@ -72,6 +72,16 @@ class LoopLimits(Checked):
     longest_wait: float = limit(
         3600.0, "seconds", "the kernel is never asked to wait longer: very long waits overflow its argument"
     )
+    threads: int = limit(
+        16, "threads", "for offloaded calls, started when needed; host names are looked up there too"
+    )
+    processes: int = limit(4, "processes", "for offloaded calls that compute, started when needed")
+    waiting: int = limit(
+        1024,
+        "calls",
+        "that wait for a thread, or for a process; one more is refused, so that a slow disk fills no memory",
+        low=0,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,6 +148,79 @@ class StreamLimits(Checked):
     )
     linger_bytes: int = limit(
         256 * KIB, "bytes", "how much late input is read away before the connection is cut", low=0
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrameLimits(Checked):
+    """Messages in a stream: how long one may be, and how many at a time."""
+
+    message: int = limit(
+        64 * KIB,
+        "bytes",
+        "the longest message unless a framer is made with another maximum; a peer can make us keep that much",
+    )
+    messages_per_turn: int = limit(
+        64,
+        "messages",
+        "handed to one protocol at most in one turn: a single read can hold tens of thousands of them",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatagramLimits(Checked):
+    """Datagrams: how large, how many at a time, and how many wait."""
+
+    size: int = limit(
+        64 * KIB,
+        "bytes",
+        "the largest datagram received whole, more than UDP can carry; a longer one is reported as truncated",
+    )
+    received: int = limit(
+        32, "datagrams", "handed over at most in one event, so that a flood cannot hold the loop"
+    )
+    received_bytes: int = limit(
+        256 * KIB, "bytes", "after so many received in one event the others get their turn"
+    )
+    sent: int = limit(64, "datagrams", "of the queue handed to the kernel at most in one event")
+    sent_bytes: int = limit(
+        256 * KIB, "bytes", "after so many sent from the queue in one event the others get their turn"
+    )
+    high_water: int = limit(
+        64 * KIB, "bytes", "waiting to be sent, at which the protocol is asked to pause writing"
+    )
+    low_water: int = limit(
+        16 * KIB, "bytes", "waiting to be sent, at which the protocol may go on writing", low=0
+    )
+    queue: int = limit(
+        1_024, "datagrams", "wait at most, empty ones included; further ones are refused", high=65_536
+    )
+    queue_bytes: int = limit(
+        1 * MIB, "bytes", "wait at most; further datagrams are refused, so ignored backpressure stays bounded"
+    )
+    send_wait: float = limit(
+        5.0,
+        "seconds",
+        "a datagram that the kernel has not taken for so long is dropped and reported: late news is no news",
+        low=0.01,
+    )
+    first_delay: float = limit(
+        0.001, "seconds", "the first pause when the kernel refuses although the socket is writable", low=0.001
+    )
+    longest_delay: float = limit(
+        0.1, "seconds", "the pause doubles up to this while the kernel goes on refusing", low=0.001
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessLimits(Checked):
+    """Child processes: how soon the end of one is noticed on a system without pidfd."""
+
+    first_look: float = limit(
+        0.001, "seconds", "the first pause between looks whether the child has ended", low=0.0001
+    )
+    longest_look: float = limit(
+        0.05, "seconds", "the pause doubles up to this, so that a long-lived child costs little", low=0.0001
     )
 
 

@@ -68,9 +68,15 @@ DOORS: tuple[Door, ...] = (
     ),
     Door(
         "content",
-        ("files/", "cli/"),
+        ("files/", "cli/", "net/descriptor.py"),
         modules=("pathlib", "io", "shutil", "glob", "tempfile", "mmap"),
         calls=("open", "os.open", "os.fdopen", "os.scandir", "os.listdir", "os.walk", "os.fwalk"),
+    ),
+    Door(
+        "child processes",
+        ("net/process.py",),
+        modules=("subprocess",),
+        calls=("os.fork", "os.posix_spawn", "os.system", "os.popen"),
     ),
     Door("asyncio", ("apps/",), modules=("asyncio", "uvloop")),
     Door("the command line", ("cli/",), modules=("argparse", "getpass", "readline")),

@@ -224,9 +224,7 @@ class Exchange(Protocol):
             self._stream.write(self._wire.send_continue())
 
     def _collect(self, data: bytes) -> None:
-        self._body_size += len(data)
-        if self._body_size > self._server.limits.body:
-            raise RequestError(413, f"a request body may have {self._server.limits.body} bytes here")
+        self._body_size += len(data)  # the wire has seen to it that it is no more than limits.body
         self._body.append(data)
 
     def _check_body_rate(self, now: float) -> None:
@@ -267,7 +265,7 @@ class Exchange(Protocol):
         server, wire, request, replying = self._server, self._wire, self._request, self._replying
         if wire is None or replying is None:
             return  # nothing was ever asked
-        if close or server.draining:
+        if close:
             wire.close_after_reply()
         candidate, self._candidate = self._candidate, None
         self._enter(REPLYING, server.limits.reply_time)

@@ -5,7 +5,8 @@ One turn, always in this order:
 1. wait for readiness, no longer than the nearest timer or deadline (not at all while calls are posted);
 2. call the handler of each ``(fd, mask)`` with the mask;
 3. run what is due: timers, then deadlines;
-4. run the calls that were posted before this point (a snapshot, so a call that posts itself cannot starve I/O);
+4. run the calls that were posted before the handlers ran (so neither a call that posts itself can starve I/O, nor a
+   connection that is taken up again for the rest of its input gets two shares of one turn);
 5. close what was retired.
 
 Rules that the rooms above rely on:
@@ -31,16 +32,21 @@ import sys
 import weakref
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from poise.errors import NotRegistered, ProgramFault
 from poise.limits import LoopLimits
 from poise.loop.clock import Clock, RealClock
+from poise.loop.handle import Handle
+from poise.loop.host import Host
 from poise.loop.signals import Signals
 from poise.loop.timers import Deadline, Deadlines, TimerHandle, Timers
 from poise.loop.wakeup import Wakeup
 from poise.readiness.interest import FAULTS, READ, show
 from poise.readiness.poller import Poller, choose
+
+if TYPE_CHECKING:
+    from poise.loop.offload import Pools
 
 Handler = Callable[[int], None]
 OnError = Callable[[Exception], None]
@@ -54,25 +60,6 @@ class Closable(Protocol):
 
     def close(self) -> None:
         """Let go of it."""
-
-
-class Handle:
-    """A posted call that can still be taken back."""
-
-    __slots__ = ("args", "callback")
-
-    def __init__(self, callback: Callable[..., object], args: tuple[Any, ...]) -> None:
-        self.callback: Callable[..., object] | None = callback
-        self.args = args
-
-    def cancel(self) -> None:
-        """Take the call back; too late or twice is no error. What it held is let go at once."""
-        self.callback = None
-        self.args = ()
-
-    @property
-    def cancelled(self) -> bool:
-        return self.callback is None
 
 
 def print_error(error: Exception) -> None:
@@ -114,6 +101,10 @@ class Reactor:
         self._stopping = False
         self._closed = False
         self._signals: Signals | None = None
+        self.host: Host | None = None
+        self.pools: Pools | None = None  # of ``offload``, on first use
+        self.at_close: list[Callable[[], object]] = []
+        """Called when the reactor closes, the last one first, while everything still works."""
         self._wakeup = Wakeup()
         self._handlers[self._wakeup.fileno()] = self._woken
         self.poller.register(self._wakeup.fileno(), READ)
@@ -155,9 +146,11 @@ class Reactor:
     # -- calls and time --------------------------------------------------------------------------
 
     def call_soon(self, callback: Callable[..., object], *args: Any) -> Handle:
-        """Call it after the events of this turn; from a posted call, in the next turn."""
+        """Call it in the next turn, after its events; that turn does not wait."""
         handle = Handle(callback, args)
         self._posted.append(handle)
+        if self.host is not None:
+            self.host.sooner()
         return handle
 
     def call_soon_threadsafe(self, callback: Callable[..., object], *args: Any) -> Handle:
@@ -182,6 +175,8 @@ class Reactor:
     @property
     def signals(self) -> Signals:
         """Signals as callbacks on the loop; made on first use, in the main thread only."""
+        if self.host is not None:
+            return self.host.signals
         if self._signals is None:
             self._signals = Signals(self.call_soon_threadsafe, self._wakeup.signal_fileno())
         return self._signals
@@ -189,8 +184,10 @@ class Reactor:
     # -- the turn --------------------------------------------------------------------------------
 
     def run(self) -> None:
-        """Turn until ``stop()``. Raises ProgramFault from inside a turn, after a fork and after close."""
+        """Turn until ``stop()``. Raises ProgramFault in a turn, after a fork or close, and as a guest."""
         self._check_usable()
+        if self.host is not None:
+            raise ProgramFault("this reactor is a guest of another loop, which runs it")
         self._stopping = False
         while not self._stopping:
             self.turn()
@@ -198,6 +195,15 @@ class Reactor:
     def stop(self) -> None:
         """Let ``run`` return when the present turn is over (from another thread: post this call)."""
         self._stopping = True
+        if self.host is not None:
+            self.host.stop()
+
+    @property
+    def next_due(self) -> float:
+        """When a turn is due by the clock: minus infinity for at once, infinity for not before somebody is ready."""
+        if self._posted:
+            return -math.inf
+        return min(self.timers.next_due, self.deadlines.next_due)
 
     def turn(self, longest: float = math.inf) -> None:
         """One turn that waits at most ``longest`` seconds for something to happen."""
@@ -209,12 +215,13 @@ class Reactor:
                 self._changed.clear()
             events = self.poller.poll(self._wait_time(longest), self.limits.events)
             self.now = now = self.clock.monotonic()
+            posted = len(self._posted)  # what is posted from here on waits for the next turn
             if events:
                 self._dispatch(events)
             if now >= self.timers.next_due or now >= self.deadlines.next_due:
                 self._run_due(now)
-            if self._posted:
-                self._run_posted()
+            if posted:
+                self._run_posted(posted)
         finally:
             self._in_turn = False
             if self._retired:
@@ -267,10 +274,9 @@ class Reactor:
             if callback is not None:
                 self._call(callback, ())
 
-    def _run_posted(self) -> None:
-        posted = self._posted
-        for _ in range(len(posted)):
-            handle = posted.popleft()
+    def _run_posted(self, count: int) -> None:
+        for _ in range(count):
+            handle = self._posted.popleft()
             callback = handle.callback
             if callback is not None:
                 self._call(callback, handle.args)
@@ -330,6 +336,8 @@ class Reactor:
             raise ProgramFault("close() from inside a turn: call stop() and close after run() has returned")
         if self._closed:
             return
+        while self.at_close:
+            self._call(self.at_close.pop(), ())
         if self._signals is not None:
             self._signals.close()
         self._release()
@@ -340,6 +348,7 @@ class Reactor:
         self._close_retired()
         self._handlers.clear()
         self._posted.clear()
+        self.host = None
         self.poller.close()
         self._wakeup.close()
 

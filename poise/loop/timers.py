@@ -63,7 +63,7 @@ class TimerHandle:
 class Timers:
     """Timers in the order of their time; those of the same time in the order in which they were made."""
 
-    __slots__ = ("_cancelled", "_heap", "_limits", "_made", "next_due")
+    __slots__ = ("_cancelled", "_heap", "_limits", "_made", "next_due", "on_sooner")
 
     def __init__(self, limits: LoopLimits | None = None) -> None:
         self._limits = limits or LoopLimits()
@@ -72,6 +72,8 @@ class Timers:
         self._cancelled = 0
         self.next_due = _NEVER
         """When the next timer is due; infinity when there is none."""
+        self.on_sooner: Callback | None = None
+        """Called when ``next_due`` becomes earlier, for whoever waits by what it was."""
 
     def __len__(self) -> int:
         """How many wait to be called."""
@@ -86,6 +88,8 @@ class Timers:
         heappush(self._heap, (when, self._made, handle))
         if when < self.next_due:
             self.next_due = when
+            if self.on_sooner is not None:
+                self.on_sooner()
         return handle
 
     def pop_due(self, now: float) -> list[TimerHandle]:
@@ -172,7 +176,7 @@ class _Queue:
 class Deadlines:
     """Every connection's timeouts."""
 
-    __slots__ = ("_entries", "_heap", "_limits", "_live", "_queues", "_stale", "next_due")
+    __slots__ = ("_entries", "_heap", "_limits", "_live", "_queues", "_stale", "next_due", "on_sooner")
 
     def __init__(self, limits: LoopLimits | None = None) -> None:
         self._limits = limits or LoopLimits()
@@ -183,6 +187,8 @@ class Deadlines:
         self._stale = 0
         self.next_due = _NEVER
         """When the next look is worth it; infinity for never. What is due is never due earlier than this."""
+        self.on_sooner: Callback | None = None
+        """Called when ``next_due`` becomes earlier, for whoever waits by what it was."""
 
     def __len__(self) -> int:
         """How many are neither cancelled nor expired."""
@@ -253,6 +259,8 @@ class Deadlines:
             queue.deadlines.append(deadline)
         if due < self.next_due:
             self.next_due = due
+            if self.on_sooner is not None:
+                self.on_sooner()
 
     def _was_cancelled(self, deadline: Deadline) -> None:
         queued, deadline._queued = deadline._queued, _OVER

@@ -21,7 +21,7 @@ from poise.loop.reactor import Reactor
 from poise.loop.timers import TimerHandle
 from poise.net import address as addresses
 from poise.net.address import Address
-from poise.net.protocol import Protocol
+from poise.net.protocol import AnyProtocol
 from poise.net.stream import Stream
 from poise.readiness.interest import READ
 
@@ -47,7 +47,7 @@ EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 def listen(
     reactor: Reactor,
     address: Address,
-    factory: Callable[[], Protocol],
+    factory: Callable[[], AnyProtocol],
     *,
     limits: ListenLimits | None = None,
     stream_limits: StreamLimits | None = None,
@@ -79,7 +79,7 @@ class Listener:
         self,
         reactor: Reactor,
         listening: socket.socket,
-        factory: Callable[[], Protocol],
+        factory: Callable[[], AnyProtocol],
         limits: ListenLimits,
         stream_limits: StreamLimits,
         *,

@@ -1,23 +1,25 @@
-"""What a stream tells its user, in asyncio.Protocol's names."""
+"""What a stream tells its user, in asyncio's names.
+
+A class of asyncio's own (``asyncio.Protocol``, ``asyncio.BufferedProtocol``) that uses only its transport runs
+unchanged: nothing here is looked up by type, only by name.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from poise.net.datagram import Datagram
     from poise.net.stream import Stream
 
 
-class Protocol:
-    """Subclass it and override what is needed; every method may be left as it is."""
+class BaseProtocol:
+    """What both kinds of protocol hear. Every method may be left as it is."""
 
     __slots__ = ()
 
     def connection_made(self, stream: Stream) -> None:
         """The stream is open; called once, first."""
-
-    def data_received(self, data: bytes) -> None:
-        """Bytes arrived, never empty."""
 
     def eof_received(self) -> bool | None:
         """The peer will send no more. True keeps our side open for writing; otherwise it is closed."""
@@ -26,7 +28,65 @@ class Protocol:
         """The stream is closed; called once, last, with the first cause or None for an orderly end."""
 
     def pause_writing(self) -> None:
-        """More is queued than ``limits.high_water``."""
+        """More waits to be sent than the high-water mark."""
 
     def resume_writing(self) -> None:
-        """No more than ``limits.low_water`` is queued."""
+        """No more waits to be sent than the low-water mark."""
+
+
+class Protocol(BaseProtocol):
+    """Subclass it and override what is needed."""
+
+    __slots__ = ()
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes arrived, never empty."""
+
+
+class BufferedProtocol(BaseProtocol):
+    """A protocol that says where its input should go, so that nothing is copied."""
+
+    __slots__ = ()
+
+    def get_buffer(self, sizehint: int) -> bytearray | memoryview:
+        """Where the next input may go, at least one byte. ``sizehint`` is -1: no size is better than another."""
+        raise NotImplementedError
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """So many bytes were written to the start of that buffer."""
+        raise NotImplementedError
+
+
+AnyProtocol = Protocol | BufferedProtocol
+
+
+class DatagramProtocol:
+    """The same for datagrams, with asyncio.DatagramProtocol's names; every method may be left as it is."""
+
+    __slots__ = ()
+
+    def connection_made(self, transport: Datagram) -> None:
+        """The socket is open; called once, first. UDP itself has told nobody."""
+
+    def datagram_received(self, data: bytes, addr: Any) -> None:
+        """One datagram, which may be empty, as it was sent.
+
+        ``addr`` is what ``sendto`` takes to answer it: ``(host, port)`` over IPv4, with flow and scope behind it over
+        IPv6, ``"unix:/path"``, the bytes of an abstract name (unix(7)), or None for a unix socket without a name.
+        """
+
+    def error_received(self, exc: OSError) -> None:
+        """One datagram was not sent, not delivered or not received whole; the socket lives on.
+
+        A notice from the network about an earlier datagram (ICMP: ECONNREFUSED, EHOSTUNREACH), what the kernel says of
+        one that it does not send (EMSGSIZE, EACCES), TruncatedDatagram, or DeadlineExceeded for one that waited too long.
+        """
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The socket is closed; called once, last, with the cause or None after close() and abort()."""
+
+    def pause_writing(self) -> None:
+        """More waits to be sent than ``limits.high_water``, or as many datagrams as may."""
+
+    def resume_writing(self) -> None:
+        """No more than ``limits.low_water`` waits to be sent."""

@@ -40,8 +40,9 @@ from poise.loop.reactor import Reactor
 from poise.loop.timers import Deadline
 from poise.net import address as addresses
 from poise.net.outgoing import MORE, NO_SIGNAL, FilePart, Outgoing
-from poise.net.protocol import Protocol
+from poise.net.protocol import AnyProtocol
 from poise.net.stall import Stall
+from poise.net.transport import Transport
 from poise.readiness.interest import ERROR, FAULTS, INVALID, READ, WRITE
 
 RESET = struct.pack("ii", 1, 0)  # struct linger: on, 0 seconds
@@ -54,7 +55,7 @@ class State(enum.IntEnum):
     CLOSED = 3
 
 
-class Stream:
+class Stream(Transport):
     """One connection. Made by ``listen``; ``begin`` tells the protocol and starts reading."""
 
     __slots__ = (
@@ -66,44 +67,33 @@ class Stream:
         "_linger_deadline",
         "_lingered",
         "_on_gone",
-        "_paused_writing",
-        "_protocol",
-        "_reading",
         "_registered",
         "_socket",
         "_state",
-        "limits",
         "outgoing",
-        "peer",
-        "reactor",
     )
 
     def __init__(
         self,
         reactor: Reactor,
         connected: socket.socket,
-        protocol: Protocol,
+        protocol: AnyProtocol,
         peer: Any,
         limits: StreamLimits,
         on_gone: Callable[[Stream], object] | None = None,
     ) -> None:
-        self.reactor = reactor
-        self.limits = limits
-        self.peer = peer
+        super().__init__(reactor, protocol, peer, limits)
         self._socket = connected
         self._fd = connected.fileno()
-        self._protocol = protocol
         self._on_gone = on_gone
         self._state = State.OPEN
         self.outgoing: Outgoing | None = None  # None while nothing waits: most streams are idle
-        self._reading = True
         self._registered = False
         self._interest = 0
         self._eof = False
         self._eof_wanted = False
         self._linger = False
         self._lingered = 0
-        self._paused_writing = False
         self._linger_deadline: Deadline | None = None
 
     # -- what users call -------------------------------------------------------------------------
@@ -126,8 +116,10 @@ class Stream:
         if self._state or self._eof_wanted:
             self._refuse_write()
             return
+        if not isinstance(data, bytes):
+            data = memoryview(data).cast("B")
         if self.outgoing is not None:
-            self._append(data if isinstance(data, bytes) else bytes(data))
+            self._append(bytes(data))
             self._await_room()
             return
         try:
@@ -138,12 +130,9 @@ class Stream:
             self._lose(error)
             return
         if sent != len(data):
-            self._append(memoryview(data if isinstance(data, bytes) else bytes(data))[sent:])
+            # What is ours to keep must not change under us: only bytes are kept without a copy.
+            self._append(memoryview(data)[sent:] if isinstance(data, bytes) else bytes(data[sent:]))
             self._await_room()
-
-    def writelines(self, parts: list[bytes]) -> None:
-        """Write several pieces as one."""
-        self.write(b"".join(parts))
 
     def sendfile(self, fd: int, offset: int, count: int) -> None:
         """Queue ``count`` bytes of a regular file from ``offset``; the stream owns and closes ``fd`` from now on.
@@ -171,10 +160,6 @@ class Stream:
         self._eof_wanted = True
         if not self.outgoing:
             self._shut()
-
-    def can_write_eof(self) -> bool:
-        """Always: that is what makes it a stream socket."""
-        return True
 
     def close(self, *, linger: bool = False) -> None:
         """Flush what is queued, then close. ``linger`` when the peer may still be sending (pitfall 18)."""
@@ -216,29 +201,25 @@ class Stream:
     def is_reading(self) -> bool:
         return self._reading and not self._eof and self._state == State.OPEN
 
-    def is_paused_writing(self) -> bool:
-        """Whether the protocol was asked to pause writing and not yet to go on."""
-        return self._paused_writing
-
     def get_write_buffer_size(self) -> int:
         """Bytes that the kernel has not taken yet, those of queued files included."""
         return self.outgoing.size if self.outgoing is not None else 0
 
-    @property
-    def client(self) -> str:
-        """The peer's host as people know it, ``""`` for a unix socket."""
-        return addresses.plain_host(self.peer[0]) if isinstance(self.peer, tuple) else ""
-
-    def set_protocol(self, protocol: Protocol) -> None:
+    def set_protocol(self, protocol: AnyProtocol) -> None:
+        """Hand the stream over to another protocol, of either kind (STARTTLS and its like)."""
         self._protocol = protocol
-
-    def get_protocol(self) -> Protocol:
-        return self._protocol
+        if self._registered and self._state != State.CLOSED:
+            self.reactor.unregister(self._fd)
+            self._registered = False
+            self._watch()
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
-        """``peername``, ``sockname``, ``socket`` or ``fd``; ``default`` for anything else or when it is gone."""
-        if name == "sockname" and self._state != State.CLOSED:
-            return self._socket.getsockname()
+        """``peername``, ``sockname``, ``socket`` or ``fd``; ``default`` for anything else."""
+        if name == "sockname":
+            try:
+                return self._socket.getsockname()
+            except OSError:  # it is closed
+                return default
         return {"peername": self.peer, "socket": self._socket, "fd": self._fd}.get(name, default)
 
     # -- the loop calls --------------------------------------------------------------------------
@@ -255,16 +236,42 @@ class Stream:
                 if self._state:
                     self._read_away(data)
                 elif data:
-                    self._protocol.data_received(data)
+                    self._protocol.data_received(data)  # type: ignore[union-attr]  # the other kind has its own handler
                 else:
                     self._end_of_input()
-        if mask != READ:
+            if mask != READ and self.outgoing is not None:
+                self._flush(self.outgoing)
+        else:
             self._on_other(mask)
 
+    def _on_ready_buffered(self, mask: int) -> None:
+        """The same for a BufferedProtocol, whose own buffer is filled."""
+        if self._state or mask == WRITE or not self._interest & READ:
+            self._on_ready(mask)
+            return
+        protocol: Any = self._protocol  # told apart by its methods: asyncio's own class will do as well
+        buffer = memoryview(protocol.get_buffer(-1))
+        try:
+            count = self._socket.recv_into(buffer, min(buffer.nbytes, self.limits.read_size))
+        except (BlockingIOError, InterruptedError):
+            pass
+        except OSError as error:
+            self._lose(error)
+        else:
+            if count:
+                protocol.buffer_updated(count)
+            elif buffer.nbytes:
+                self._end_of_input()
+            else:
+                raise ProgramFault("get_buffer() returned an empty buffer")
+        if mask != READ and self.outgoing is not None:
+            self._flush(self.outgoing)
+
     def _on_other(self, mask: int) -> None:
+        """Something else than input, or a fault while nobody listens for input, which would meet it by itself."""
         if self.outgoing is not None:
             self._flush(self.outgoing)
-        elif mask & FAULTS and not self._interest & READ:
+        elif mask & FAULTS:
             self._lose(self._pending_error(mask))
 
     def _end_of_input(self) -> None:
@@ -310,9 +317,7 @@ class Stream:
         if queue.stall is None:
             queue.stall = Stall(self.reactor, self._fd, self.limits.send_stall, self._stalled)
             self._watch()
-        if queue.size > self.limits.high_water and not self._paused_writing:
-            self._paused_writing = True
-            self._protocol.pause_writing()
+        self._check_water()
 
     def _flush(self, queue: Outgoing) -> None:
         """Hand the queue to the kernel, at most ``limits.write_size`` bytes of it."""
@@ -325,9 +330,8 @@ class Stream:
             queue.close()
             self.outgoing = None
             self._drained()
-        if self._paused_writing and queue.size <= self.limits.low_water and self._state == State.OPEN:
-            self._paused_writing = False
-            self._protocol.resume_writing()
+        if self._paused_writing and self._state == State.OPEN:
+            self._check_water()
 
     def _drained(self) -> None:
         if self._state == State.CLOSING:
@@ -338,7 +342,8 @@ class Stream:
         self._watch()
 
     def _stalled(self) -> None:
-        self._lose(DeadlineExceeded(f"the peer took nothing for {self.limits.send_stall:g} s"))
+        # By a reset: a plain close would leave megabytes in the kernel for a peer that does not take them.
+        self.fail(DeadlineExceeded(f"the peer took nothing for {self.limits.send_stall:g} s"))
 
     # -- interest and the end --------------------------------------------------------------------
 
@@ -356,7 +361,8 @@ class Stream:
             self.reactor.modify(self._fd, mask)
         else:
             self._registered = True
-            self.reactor.register(self._fd, mask, self._on_ready)
+            buffered = hasattr(self._protocol, "get_buffer")
+            self.reactor.register(self._fd, mask, self._on_ready_buffered if buffered else self._on_ready)
 
     def _shut(self) -> None:
         try:

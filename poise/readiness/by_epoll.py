@@ -6,7 +6,8 @@ Two facts of the kernel shape this file:
   (``dup``, a forked child) and the events go on, now without any number by which ``epoll_ctl`` could
   stop them. ``unregister`` meets that as EBADF, or as ENOENT or EPERM when the number is in use again; then
   the whole set is made anew before the next wait. ``dup2`` puts the fresh set under the old descriptor, so
-  whoever holds ``fileno()`` holds it still.
+  whoever holds ``fileno()`` holds it still; but another epoll that watched it watches the old set, and has to
+  be told: ``remade`` counts.
 * A wait with ``maxevents`` takes from the front of a queue and puts what stays ready at its end: batches rotate
   without help.
 """
@@ -95,6 +96,7 @@ class ByEpoll(Levelled):
         with fresh:
             os.dup2(fresh.fileno(), self._kernel.fileno(), inheritable=False)
         self._orphaned = False
+        self.remade += 1
         for fd, mask in self._interests.items():
             if mask and fd not in self._files:
                 try:

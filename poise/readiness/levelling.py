@@ -67,6 +67,7 @@ class Levelled:
     """The part of a poller that asks no kernel; a backend adds the few methods that do."""
 
     name = ""
+    remade = 0
 
     def __init__(self, limits: LoopLimits) -> None:
         self._limits = limits

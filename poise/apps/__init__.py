@@ -1,0 +1,1 @@
+"""Another loop, or a Python application, as guest or host."""

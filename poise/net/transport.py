@@ -1,0 +1,100 @@
+"""What every stream offers besides moving bytes: who is there, what is known, how much may wait.
+
+The names are those of asyncio's transports, so what people know still works.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from poise.limits import StreamLimits
+from poise.loop.reactor import Reactor
+from poise.net import address as addresses
+from poise.net.protocol import AnyProtocol
+
+
+class Transport:
+    """The base of Stream and TLSStream."""
+
+    __slots__ = ("_high", "_low", "_paused_writing", "_protocol", "_reading", "limits", "peer", "reactor")
+
+    def __init__(self, reactor: Reactor, protocol: AnyProtocol, peer: Any, limits: StreamLimits) -> None:
+        self.reactor = reactor
+        self.limits = limits
+        self.peer = peer
+        self._protocol = protocol
+        self._reading = True
+        self._paused_writing = False
+        self._high = limits.high_water
+        self._low = limits.low_water
+
+    # -- what the two kinds do each in their way -------------------------------------------------
+
+    def write(self, data: bytes | bytearray | memoryview, *, more: bool = False) -> None:
+        """Send ``data`` as far as the kernel takes it now and queue the rest; after close() it is dropped.
+
+        ``more`` says that another write follows at once. Raises ProgramFault after write_eof().
+        """
+        raise NotImplementedError
+
+    def get_write_buffer_size(self) -> int:
+        """Bytes that wait to be sent, those of queued files included."""
+        raise NotImplementedError
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        """What is known under ``name``; ``default`` when nothing is."""
+        raise NotImplementedError
+
+    # -- what is the same for both ---------------------------------------------------------------
+
+    @property
+    def client(self) -> str:
+        """The peer's host as people know it, ``""`` for a unix socket."""
+        return addresses.plain_host(self.peer[0]) if isinstance(self.peer, tuple) else ""
+
+    def writelines(self, parts: Iterable[bytes | bytearray | memoryview]) -> None:
+        """Write several pieces as one."""
+        self.write(b"".join(parts))
+
+    def can_write_eof(self) -> bool:
+        """Always: both TCP and TLS can end one direction only."""
+        return True
+
+    def get_protocol(self) -> AnyProtocol:
+        return self._protocol
+
+    def is_paused_writing(self) -> bool:
+        """Whether the protocol was asked to pause writing and not yet to go on."""
+        return self._paused_writing
+
+    def get_write_buffer_limits(self) -> tuple[int, int]:
+        """``(low, high)`` in bytes."""
+        return self._low, self._high
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        """How much may wait, in bytes, before the protocol is asked to pause, and how little before it may go on.
+
+        ``high`` alone makes ``low`` a quarter of it, ``low`` alone makes ``high`` four times as much; None for both
+        brings the defaults back. 0 pauses at the first byte that waits. ValueError unless high >= low >= 0.
+        """
+        if high is None:
+            high = self.limits.high_water if low is None else 4 * low
+            low = self.limits.low_water if low is None else low
+        elif low is None:
+            low = high // 4
+        if not high >= low >= 0:
+            raise ValueError(f"high ({high}) must be at least low ({low}), and low at least 0")
+        self._high, self._low = high, low
+        self._check_water()
+
+    def _check_water(self) -> None:
+        """Tell the protocol when what waits has crossed a mark."""
+        size = self.get_write_buffer_size()
+        if self._paused_writing:
+            if size <= self._low:
+                self._paused_writing = False
+                self._protocol.resume_writing()
+        elif size > self._high:
+            self._paused_writing = True
+            self._protocol.pause_writing()

@@ -1,0 +1,224 @@
+"""What can be typed: every public limit, every variable, and what makes no sense."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import re
+from typing import Any
+
+import pytest
+
+from poise import limits
+from poise.cli import options
+from poise.cli.main import parser
+from poise.cli.options import chosen, number_of, shown, variable
+
+PUBLIC = [
+    spec
+    for room in vars(limits).values()
+    if isinstance(room, type) and issubclass(room, limits.Checked) and room is not limits.Checked
+    for spec in dataclasses.fields(room)  # type: ignore[arg-type]
+    if spec.metadata["option"]
+]
+
+
+@pytest.fixture(autouse=True)
+def no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(options.read_environment, "__defaults__", (ENVIRONMENT,))
+    ENVIRONMENT.clear()
+
+
+ENVIRONMENT: dict[str, str] = {}
+
+
+def parsed(*words: str, **environment: str) -> argparse.Namespace:
+    ENVIRONMENT.update(environment)
+    return parser().parse_args(["serve", *words])
+
+
+def refused(capsys: pytest.CaptureFixture[str], *words: str, **environment: str) -> str:
+    """The last line that a usage error prints."""
+    with pytest.raises(SystemExit) as caught:
+        parsed(*words, **environment)
+    assert caught.value.code == 2
+    text = capsys.readouterr().err
+    assert text.startswith("usage: poise")
+    return text.splitlines()[-1]
+
+
+def helped(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setenv("COLUMNS", "400")
+    with pytest.raises(SystemExit) as caught:
+        parser().parse_args(["serve", "--help"])
+    assert caught.value.code == 0
+    return re.sub(r"\s+", " ", capsys.readouterr().out)
+
+
+def test_every_public_limit_is_an_option_with_its_unit_and_default(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = helped(capsys, monkeypatch)
+    assert len(PUBLIC) > 10
+    for spec in PUBLIC:
+        meta = spec.metadata
+        assert f"--{meta['option']} " in text
+        assert f"{meta['reason']} (default: {shown(spec.default)} {meta['unit']})" in text
+
+
+def test_every_option_says_what_it_does(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = helped(capsys, monkeypatch)
+    for option in ("--host", "--port", "--lan", "--allow-host", "--dotfiles", "--no-listing", "--poller"):
+        assert option in text
+    assert "--no-access-log" in text
+    assert "127.0.0.1" in text
+    assert "8000" in text
+    assert "everyone in the network" in text
+    assert "POISE_MAX_HEAD" in text
+
+
+def test_without_options_everything_has_its_default() -> None:
+    args = parsed()
+    assert (args.dir, args.host, args.port, args.poller, args.allow_host) == (".", None, None, None, [])
+    for room in options.LIMITS:
+        assert chosen(room, args) == room()
+
+
+@pytest.mark.parametrize("spec", PUBLIC, ids=lambda spec: str(spec.metadata["option"]))
+def test_every_limit_reaches_its_room(spec: dataclasses.Field[Any]) -> None:
+    option = spec.metadata["option"]
+    typed = parsed(f"--{option}", "777")
+    set_before = parsed(**{variable(option): "777"})
+    for args in (typed, set_before):
+        values: dict[str, Any] = {}
+        for room in options.LIMITS:
+            values |= dataclasses.asdict(chosen(room, args))  # type: ignore[call-overload]
+        assert values[spec.name] == 777
+
+
+def limit(name: str) -> dataclasses.Field[Any]:
+    return next(spec for spec in PUBLIC if spec.metadata["option"] == name)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("128", 128), ("1k", 1024), ("1K", 1024), ("3M", 3 * 1024**2), ("2g", 2 * 1024**3), ("0128", 128)],
+)
+def test_sizes(text: str, value: int) -> None:
+    assert number_of(limit("max-head"))(text) == value
+
+
+@pytest.mark.parametrize("text", ["", "K", "M1", "1.5M", "1KB", "1 K K", "x", "must be", "1T", "9" * 5000])
+def test_what_is_no_size(text: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError, match="is not a number of bytes"):
+        number_of(limit("max-head"))(text)
+
+
+@pytest.mark.parametrize("text", ["1", "-1K", "0"])
+def test_a_size_that_makes_no_sense(text: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError, match="head must be at least 128 bytes, not"):
+        number_of(limit("max-head"))(text)
+
+
+def test_times_are_numbers_without_a_suffix() -> None:
+    parse = number_of(limit("send-timeout"))
+    assert (parse("2.5"), parse("60"), parse("1e3")) == (2.5, 60, 1000)
+    for text in ("1M", "1s", "soon", ""):
+        with pytest.raises(argparse.ArgumentTypeError, match="is not a number of seconds"):
+            parse(text)
+    for text in ("nan", "-1", "0"):
+        with pytest.raises(argparse.ArgumentTypeError, match="must be at least"):
+            parse(text)
+
+
+def test_a_count_takes_no_suffix(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "'1K' is not a number of connections" in refused(capsys, "--max-connections", "1K")
+    assert "between 1 and 65535" in refused(capsys, "--backlog", "99999999999999999999")
+
+
+@pytest.mark.parametrize("value", [1, 1000, 1024, 65536, 3 << 20, 1500, 0.1, 60.0, 0])
+def test_what_is_shown_can_be_typed(value: float) -> None:
+    text = shown(value)
+    scale = options.SIZES.get(text[-1].lower(), 1)
+    assert float(text.rstrip("KM")) * scale == value
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--port", "-1"],
+        ["--port", "65536"],
+        ["--port", "٨"],
+        ["--port", "80a"],
+        ["--port", ""],
+        ["--poller", "fastest"],
+        ["--unknown"],
+        ["a", "b"],
+        ["--max-head", "x"],
+    ],
+)
+def test_usage_errors(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert re.match(r"poise( serve)?: error: .", refused(capsys, *words))
+
+
+# -- the environment ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "attribute", "value"),
+    [
+        ("POISE_HOST", "::1", "host", "::1"),
+        ("POISE_PORT", "9000", "port", 9000),
+        ("POISE_LAN", "yes", "host", ""),
+        ("POISE_LAN", "0", "host", None),
+        ("POISE_DOTFILES", "1", "dotfiles", True),
+        ("POISE_DOTFILES", " TRUE ", "dotfiles", True),
+        ("POISE_DOTFILES", "off", "dotfiles", False),
+        ("POISE_DOTFILES", "", "dotfiles", False),
+        ("POISE_NO_LISTING", "on", "no_listing", True),
+        ("POISE_NO_ACCESS_LOG", "1", "no_access_log", True),
+        ("POISE_ALLOW_HOST", "a.example,b.example,", "allow_host", ["a.example", "b.example"]),
+        ("POISE_POLLER", "poll", "poller", "poll"),
+        ("POISE_MAX_HEAD", "8K", "max_head", 8192),
+        ("POISE_SEND_TIMEOUT", "1.5", "send_timeout", 1.5),
+        ("POISE_HELP", "1", "dir", "."),
+    ],
+)
+def test_every_option_has_a_variable(name: str, text: str, attribute: str, value: object) -> None:
+    assert getattr(parsed(**{name: text}), attribute) == value
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "why"),
+    [
+        ("POISE_PORT", "http", "0 to 65535"),
+        ("POISE_PORT", "", "0 to 65535"),
+        ("POISE_MAX_HEAD", "big", "not a number of bytes"),
+        ("POISE_MAX_HEAD", "1", "at least 128"),
+        ("POISE_DOTFILES", "maybe", "neither yes nor no"),
+        ("POISE_LAN", "2", "neither yes nor no"),
+        ("POISE_POLLER", "fastest", "invalid choice"),
+    ],
+)
+def test_a_variable_that_makes_no_sense_is_named(
+    name: str, text: str, why: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = refused(capsys, **{name: text})
+    assert f"{name}: " in line
+    assert why in line
+
+
+def test_what_is_typed_wins() -> None:
+    args = parsed("--port", "1", "--max-head", "1K", POISE_PORT="2", POISE_MAX_HEAD="2K", POISE_HOST="::1")
+    assert (args.port, args.max_head, args.host) == (1, 1024, "::1")
+    assert parsed("--lan", POISE_HOST="::1").host == ""
+    assert parsed("--host", "::1", POISE_LAN="1").host == "::1"
+    assert parsed(POISE_LAN="0", POISE_HOST="::1").host == "::1"
+
+
+def test_hosts_that_are_allowed_add_up() -> None:
+    assert parsed("--allow-host", "a", "--allow-host", "b").allow_host == ["a", "b"]
+    assert parsed("--allow-host", "a", POISE_ALLOW_HOST="c").allow_host == ["c", "a"]
+    assert parsed(POISE_ALLOW_HOST="c").allow_host == ["c"]
