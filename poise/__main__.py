@@ -1,4 +1,5 @@
 """``python3 -m poise`` is the command ``poise``."""
+
 from __future__ import annotations
 
 import sys

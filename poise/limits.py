@@ -107,7 +107,7 @@ class ListenLimits(Checked):
     per_client: int = limit(
         1_000,
         "connections",
-        "open at once from one client address, so that one client cannot take every place; 0 for no limit",
+        "open at once from one client (an IPv4 address, an IPv6 /64), so that it cannot take every place; 0 for no limit",
         option="max-connections-per-client",
         low=0,
     )

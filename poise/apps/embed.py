@@ -124,7 +124,7 @@ class Embedded:
 
     def _arm(self) -> None:
         """Have the host wake for what the guest waits for."""
-        if False:
+        if self._remade != self.reactor.poller.remade:
             self._remade = self.reactor.poller.remade
             self.loop.remove_reader(self._fd)
             self._context.run(self.loop.add_reader, self._fd, self._turn)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from typing import Any
 
 import poise
 from poise.cli import options, standard
@@ -33,12 +34,21 @@ def parser() -> argparse.ArgumentParser:
         prog="poise", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     top.add_argument("--version", action="version", version=f"poise {poise.__version__}")
-    commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=Command)
     serve = commands.add_parser("serve", help="serve a folder over HTTP", description=SERVE)
     add_serve(serve)
     serve.set_defaults(run=_serve)
-    options.read_environment(serve)
     return top
+
+
+class Command(argparse.ArgumentParser):
+    """The parser of one command, whose options can be given in the environment, too."""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """As argparse does, with defaults from the environment; help is given whatever that says."""
+        if not {"-h", "--help"} & set(args or ()):
+            options.read_environment(self)
+        return super().parse_known_args(args, namespace)
 
 
 def add_serve(serve: argparse.ArgumentParser) -> None:

@@ -241,15 +241,28 @@ class Exchange(Protocol):
         if self._body:
             request.body = b"".join(self._body)
             self._body = NO_BODY
+        self._phase = HANDLING
         reply = self._server.handle(request)
-        if reply is not None:
-            self._reply(reply)
+        answered = (
+            self._phase is not HANDLING or self._request is not request
+        )  # by request.answer() in the handler
+        if self._phase is CLOSING:
+            if reply is not None:
+                reply.close()
+        elif reply is None:
+            if not answered:
+                self._candidate = None
+                self._enter(HANDLING, self._server.limits.reply_time)
+        elif answered:
+            reply.close()
+            self._server.reactor.on_error(
+                ProgramFault("respond() returned a reply to a request that it had answered")
+            )
         else:
-            self._candidate = None
-            self._enter(HANDLING, self._server.limits.reply_time)
+            self._reply(reply)
 
     def _answer(self, request: Request, reply: Reply) -> None:
-        """The answer to a request whose handler had returned None."""
+        """The answer to a request whose handler returns, or had returned, None."""
         if self._phase is CLOSING:
             reply.close()
         elif request is not self._request or self._phase is not HANDLING:
@@ -257,7 +270,7 @@ class Exchange(Protocol):
             raise ProgramFault("this request has been answered already")
         else:
             self._reply(reply)
-            self._go_on()
+            self._server.reactor.call_soon(self._go_on)  # not now: the handler itself may be what answers
 
     # -- replies ---------------------------------------------------------------------------------
 
@@ -289,7 +302,7 @@ class Exchange(Protocol):
         if self._phase is CLOSING or wire is None:
             return
         if wire.must_close:
-            self._close(linger=had_body or wire.buffered > 0)
+            self._close(linger=had_body or wire.buffered > 0 or self._stream.has_unread_input())
         else:
             self._enter(HEAD, self._server.limits.head_time)  # _advance finds out whether more has come
             if self._replying is not None and self._replying.late:
@@ -341,7 +354,8 @@ class Exchange(Protocol):
             what = "head" if phase is HEAD else "body"
             self._refuse(RequestError(408, f"The request's {what} did not arrive in time."))
         elif phase is HANDLING:
-            self._reply(error_reply(503, "the answer was not ready in time"), close=True)
+            late = error_reply(503, "the answer was not ready in time", limits=server.limits)
+            self._reply(late, close=True)
 
     def drain(self) -> None:
         """The server stops: a connection ends when the request that has arrived, if any, is answered."""

@@ -20,7 +20,18 @@ if TYPE_CHECKING:
 class Replying:
     """Writes the replies of one connection, one at a time; ``ended()`` is called when each is handed over."""
 
-    __slots__ = ("_ended", "_held", "_producer", "_reply", "late", "sent", "status", "stream", "wire")
+    __slots__ = (
+        "_ended",
+        "_held",
+        "_producer",
+        "_reply",
+        "_unsent",
+        "late",
+        "sent",
+        "status",
+        "stream",
+        "wire",
+    )
 
     def __init__(self, stream: Stream, wire: ServerConnection, ended: Callable[[], None]) -> None:
         self.stream = stream
@@ -32,6 +43,7 @@ class Replying:
         self._held = False
         self._reply: Reply | None = None  # the one whose body is being produced
         self._producer: Iterator[bytes] | None = None
+        self._unsent = b""  # a head that waits for the first piece of its body
 
     def start(self, reply: Reply, date: str) -> bytes:
         """Send ``reply``; returns its head as it went out. A reply that cannot be written becomes a 500."""
@@ -60,7 +72,7 @@ class Replying:
         elif isinstance(body, FileBody):
             self._send_file(head, body)
         else:
-            self.stream.write(head, more=True)
+            self._unsent = head  # leaves with the first piece
             self._reply = reply
             self._producer = producer
             self.pump()
@@ -101,20 +113,25 @@ class Replying:
                 elif data:
                     budget -= len(data)
                     self.sent += len(data)
-                    self.stream.write(self.wire.send_data(data))
+                    self._write(self.wire.send_data(data))
         except Exception as error:  # noqa: BLE001 - whatever a producer raises, the loop goes on
             # Half a reply is out: only cutting the connection tells the client that it is not whole.
             self.stream.reactor.on_error(error)
             self.stream.fail(error)
             return
-        if self._producer is not None and not self._held:
-            self.stream.reactor.call_soon(self.pump)
+        if self._producer is not None:
+            self._write(b"")  # the first piece is not ready, but what is known of the reply is
+            if not self._held:
+                self.stream.reactor.call_soon(self.pump)
 
     def _finish(self) -> None:
-        rest = self.wire.end_reply()
-        if rest:
-            self.stream.write(rest)
+        self._write(self.wire.end_reply())
         self._ended()
+
+    def _write(self, data: bytes) -> None:
+        head, self._unsent = self._unsent, b""
+        if head or data:
+            self.stream.write(head + data)
 
     def close(self) -> None:
         """Let go of what produces the body: it has ended, or is given up."""

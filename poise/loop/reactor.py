@@ -228,7 +228,7 @@ class Reactor:
                 self._close_retired()
 
     def _wait_time(self, longest: float) -> float | None:
-        if self._posted or self._stopping:
+        if self._posted:
             return 0.0
         due = min(self.timers.next_due, self.deadlines.next_due)
         if due != math.inf:

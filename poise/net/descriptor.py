@@ -70,7 +70,7 @@ class Descriptor:
         self.file = file
         self._again: int | None = None
         self._closefd = False  # until everything has gone well, it is the caller's to close
-        if sys.platform == "win32":
+        if sys.platform == "win32":  # pragma: no cover - Windows has none of this
             raise MachineFault(errno.ENOSYS, "Windows cannot tell when a pipe or a console is ready")
         self._fd = file if isinstance(file, int) else file.fileno()
         self.kind = kind_of(self._fd)

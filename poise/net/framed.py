@@ -4,7 +4,7 @@ Rules:
 
 * **A share of messages per turn.** One read may hold tens of thousands of messages. At most
   ``limits.messages_per_turn`` are handed over in one turn; the others wait in the framer, where no kernel can see
-  them, so the turn after this one is asked for at once and does not wait (pitfall 23). Reading pauses meanwhile: what
+  them, so the next turn takes them up and does not wait (pitfall 23). Reading pauses meanwhile: what
   is kept is bounded by one read and one unfinished message.
 * **Paused means paused.** After ``pause_reading`` no message comes, be it in the framer already; after
   ``resume_reading`` they come in a later turn, from where they stopped. (The stream's own methods of these names
@@ -130,17 +130,14 @@ class FramedProtocol(Protocol):
         if not self._waiting:
             self._waiting = True
             self.stream.pause_reading()
-            # Posted calls run at the end of the turn that posts them; one posted by those, in the turn after it.
-            reactor = self.stream.reactor
-            reactor.call_soon(reactor.call_soon, self._next_share)
+            self.stream.reactor.call_soon(self._next_share)
 
     def _next_share(self) -> None:
         self._waiting = False
         if self._paused or self.stream.is_closing():
             return
         if self._hand_over():
-            self._waiting = True
-            self.stream.reactor.call_soon(self._next_share)
+            self._ask_for_share()
         elif not (self._paused or self._waiting):
             self.stream.resume_reading()
 

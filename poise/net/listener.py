@@ -173,7 +173,7 @@ class Listener:
 
     def _welcome(self, connection: socket.socket, peer: Any) -> None:
         connection.setblocking(False)  # Linux does not inherit it from the listener (pitfall 21)
-        client = peer[0] if isinstance(peer, tuple) else ""
+        client = client_of(peer)
         cap = self.limits.per_client
         if client and cap and self._per_client.get(client, 0) >= cap:
             self.refused += 1
@@ -196,7 +196,7 @@ class Listener:
 
     def _gone(self, stream: Stream) -> None:
         self.streams.discard(stream)
-        client = stream.peer[0] if isinstance(stream.peer, tuple) else ""
+        client = client_of(stream.peer)
         if client:
             left = self._per_client[client] - 1
             if left:
@@ -225,3 +225,13 @@ class Listener:
 
 def _say_nothing(error: OSError, delay: float) -> None:
     pass
+
+
+def client_of(peer: Any) -> str:
+    """What one client is, for the cap: an IPv4 address, or the /64 network that an IPv6 host chooses its own from."""
+    if not isinstance(peer, tuple):
+        return ""
+    host = addresses.plain_host(peer[0])
+    if ":" not in host:
+        return host
+    return socket.inet_pton(socket.AF_INET6, host.partition("%")[0])[:8].hex()

@@ -34,7 +34,7 @@ from poise.net.protocol import AnyProtocol, Protocol
 from poise.net.transport import Transport
 from poise.readiness.interest import FAULTS, INVALID, READ, WRITE
 
-if sys.platform != "win32":
+if sys.platform != "win32":  # pragma: no branch - Windows has no fcntl
     import fcntl
 
 STDIN, STDOUT = 0, 1

@@ -28,6 +28,7 @@ from typing import IO, Any
 from poise.limits import ProcessLimits, StreamLimits
 from poise.loop.reactor import Reactor
 from poise.loop.timers import TimerHandle
+from poise.net.descriptor import Descriptor
 from poise.net.pipe import ReadPipe, WritePipe, read_pipe, write_pipe
 from poise.net.protocol import Protocol
 from poise.readiness.interest import READ
@@ -128,7 +129,7 @@ class Process:
         self._open: set[int] = set()  # the child's numbers of pipes that have not ended
         self._exited = False
         self._closing = False
-        self._pidfd: _PidFd | None = None
+        self._pidfd: Descriptor | None = None
         self._delay = limits.first_look
         self._look_again: TimerHandle | None = None
 
@@ -161,11 +162,10 @@ class Process:
         A reactor that closes ends its children in the same way, waits for them, and nobody hears of it.
         """
         self._closing = True
+        self.popen.kill()  # before its input ends, at which it might go on to do something
         for pipe in (self.stdin, self.stdout, self.stderr):
             if pipe is not None:
                 pipe.abort()
-        if self.returncode is None:
-            self.popen.kill()
 
     def is_closing(self) -> bool:
         return self._closing
@@ -309,24 +309,9 @@ class _End(Protocol):
         self._process.get_protocol().resume_writing()
 
 
-class _PidFd:
-    """A descriptor for ``retire``."""
-
-    __slots__ = ("_fd",)
-
-    def __init__(self, fd: int) -> None:
-        self._fd = fd
-
-    def fileno(self) -> int:
-        return self._fd
-
-    def close(self) -> None:
-        os.close(self._fd)
-
-
-def _pidfd(pid: int) -> _PidFd | None:
+def _pidfd(pid: int) -> Descriptor | None:
     """A descriptor that is readable when the process has ended; None where the kernel has none to give."""
     try:
-        return _PidFd(os.pidfd_open(pid))
+        return Descriptor(os.pidfd_open(pid), os.O_RDONLY, closefd=True, private=False)
     except (AttributeError, OSError):  # another system, an old kernel, a sandbox, out of descriptors
         return None

@@ -8,15 +8,10 @@ any change is progress.
 
 from __future__ import annotations
 
-import struct
-import sys
 from collections.abc import Callable
 
 from poise.loop.reactor import Reactor
-
-if sys.platform != "win32":
-    import fcntl
-    import termios
+from poise.net.kernel import unacknowledged
 
 CHECKS = 4  # looks within the allowed time
 UNKNOWN = -2  # no look yet; -1 is what a system without that look answers
@@ -57,15 +52,3 @@ class Stall:
             self._stalled()
         else:
             self._deadline = self._reactor.deadline(self._allowed / CHECKS, self._look)
-
-
-def unacknowledged(fd: int) -> int:
-    """Bytes in the kernel's send queue that the peer has not acknowledged; -1 where the system does not tell.
-
-    tcp(7) SIOCOUTQ, the same request as TIOCOUTQ.
-    """
-    try:
-        answer = fcntl.ioctl(fd, termios.TIOCOUTQ, struct.pack("i", 0))
-    except (NameError, OSError, ValueError):
-        return -1
-    return int(struct.unpack("i", answer)[0])

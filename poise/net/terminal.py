@@ -20,7 +20,7 @@ from typing import Any
 
 from poise.errors import MachineFault
 
-if sys.platform != "win32":
+if sys.platform != "win32":  # pragma: no branch - Windows has no termios
     import termios
 
 INPUT, OUTPUT, LOCAL = 0, 1, 3  # of what tcgetattr gives
@@ -76,9 +76,9 @@ class Mode:
 
     def restore(self) -> None:
         """Put everything back; may be repeated. A terminal that has gone needs nothing."""
-        former, self._former = self._former, None
-        if former is None or self._owner != os.getpid():
+        if self._former is None or self._owner != os.getpid():
             return
+        former, self._former = self._former, None
         atexit.unregister(self.restore)
         try:
             termios.tcsetattr(self._fd, termios.TCSANOW, former)

@@ -11,6 +11,7 @@ from typing import Any
 from poise.limits import StreamLimits
 from poise.loop.reactor import Reactor
 from poise.net import address as addresses
+from poise.net.kernel import unread
 from poise.net.protocol import AnyProtocol
 
 
@@ -67,6 +68,10 @@ class Transport:
     def is_paused_writing(self) -> bool:
         """Whether the protocol was asked to pause writing and not yet to go on."""
         return self._paused_writing
+
+    def has_unread_input(self) -> bool:
+        """Whether the kernel holds input that nobody has read: closing now would reset the connection (pitfall 18)."""
+        return unread(self.get_extra_info("fd", -1)) > 0
 
     def get_write_buffer_limits(self) -> tuple[int, int]:
         """``(low, high)`` in bytes."""

@@ -210,6 +210,21 @@ def test_the_earliest_is_what_the_host_waits_for(
     assert fired.index("sooner") < fired.index("later")
 
 
+def test_a_deadline_that_is_set_between_turns(host: str, reactor: Reactor) -> None:
+    fired: list[str] = []
+
+    async def main() -> None:
+        with embed(reactor):
+            await asyncio.sleep(0.001)
+            reactor.deadline(0.01, lambda: fired.append("first"))
+            await until(lambda: fired)
+            later = reactor.deadline(3600, lambda: fired.append("second"))
+            later.change(0.01, reactor.clock.monotonic())
+            await until(lambda: len(fired) == 2)
+
+    run_in(host, main)
+
+
 def test_a_timer_set_by_a_timer(host: str, reactor: Reactor) -> None:
     fired: list[int] = []
 

@@ -17,7 +17,7 @@ from poise.limits import ListenLimits
 from poise.loop.clock import ManualClock
 from poise.loop.reactor import Reactor
 from poise.net import listener as listener_module
-from poise.net.listener import EXHAUSTED, OF_ONE_NEWCOMER, Listener, listen
+from poise.net.listener import EXHAUSTED, OF_ONE_NEWCOMER, Listener, client_of, listen
 from poise.net.protocol import Protocol
 from poise.readiness.interest import READ
 from poise.readiness.poller import available
@@ -330,6 +330,22 @@ def test_another_client_is_another(door: Doors) -> None:
     here.clients.append(other)
     here.turns()
     assert len(here.made) == 2
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        (("10.0.0.1", 5), ("10.0.0.1", 6), True),
+        (("10.0.0.1", 5), ("10.0.0.2", 5), False),
+        (("::ffff:10.0.0.1", 5, 0, 0), ("10.0.0.1", 6), True),
+        (("2001:db8:1:2:3:4:5:6", 5, 0, 0), ("2001:db8:1:2:ffff::1", 6, 0, 0), True),
+        (("2001:db8:1:2::1", 5, 0, 0), ("2001:db8:1:3::1", 5, 0, 0), False),
+        (("fe80::1%eth0", 5, 0, 2), ("fe80::2", 5, 0, 0), True),
+        ("", "", True),
+    ],
+)
+def test_what_one_client_is(one: Any, other: Any, same: bool) -> None:
+    assert (client_of(one) == client_of(other)) is same
 
 
 def test_no_cap_for_one_client(door: Doors) -> None:

@@ -22,10 +22,10 @@ from poise.errors import DeadlineExceeded, ProgramFault
 from poise.limits import StreamLimits
 from poise.loop.clock import ManualClock
 from poise.loop.reactor import Reactor
-from poise.net import stall
+from poise.net import kernel
+from poise.net.kernel import unacknowledged, unread
 from poise.net.outgoing import FilePart, Outgoing, Truncated
 from poise.net.protocol import Protocol
-from poise.net.stall import unacknowledged
 from poise.net.stream import State, Stream
 from poise.readiness.interest import ERROR, HANGUP, INVALID, READ, WRITE
 from poise.readiness.poller import available
@@ -633,14 +633,16 @@ def test_without_a_look_at_the_kernels_queue_only_our_own_progress_counts(
     assert isinstance(heard.lost[0], DeadlineExceeded)
 
 
-def test_unacknowledged() -> None:
+def test_what_the_kernel_holds() -> None:
     ours, theirs = tcp_pair()
+    assert unread(theirs.fileno()) == 0
     while True:
         try:
             ours.send(b"x" * 100_000)
         except BlockingIOError:
             break
     assert unacknowledged(ours.fileno()) > 0
+    assert unread(theirs.fileno()) > 0
     assert unacknowledged(-1) == -1
     ours.close()
     theirs.close()
@@ -855,8 +857,8 @@ def test_closing_a_queue_closes_its_files(tmp_path: Path) -> None:
 
 
 def test_a_platform_without_the_look_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr(stall, "fcntl")
-    assert unacknowledged(0) == -1
+    monkeypatch.delattr(kernel, "fcntl")
+    assert unacknowledged(0) == unread(0) == -1
 
 
 def test_sigpipe_stays_what_it_was() -> None:

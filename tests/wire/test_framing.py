@@ -272,6 +272,13 @@ def test_after_a_fault_nothing_is_taken_and_nothing_is_kept(framer: Framer, bad:
             framer.next_message()
 
 
+def test_the_maximum_holds_for_an_unterminated_last_message() -> None:
+    framer = DelimiterFramer(b"----", 5, keep_last=True)
+    assert outcome(framer, [b"1234567-"], eof=False) == []  # the last three may begin a delimiter
+    assert outcome(framer, []) == ["refused"]
+    assert outcome(DelimiterFramer(b"----", 5, keep_last=True), [b"123--"]) == [b"123--"]
+
+
 def test_messages_before_a_fault_are_given_first() -> None:
     framer = NetstringFramer()
     taken = framer.feed(b"1:a,1:b,x")

@@ -140,13 +140,10 @@ class Framer:
         self._start = 0
         raise FrameError(detail)
 
-    def _check_length(self, size: int) -> None:
-        """For the peer's lengths."""
-        if size > self.maximum:
-            self._refuse(f"a message of {size} bytes is announced, at most {self.maximum} are taken")
+    def _refuse_length(self, size: int) -> NoReturn:
+        self._refuse(f"a message of {size} bytes is announced, at most {self.maximum} are taken")
 
     def _check_own(self, message: bytes) -> None:
-        """For our own messages."""
         if len(message) > self.maximum:
             raise ValueError(f"a message of {len(message)} bytes, at most {self.maximum} can be framed")
 

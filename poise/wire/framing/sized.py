@@ -62,7 +62,7 @@ class LengthFramer(Framer):
         size: int
         (size,) = self._length.unpack_from(data, start)
         if size > self.maximum:
-            self._check_length(size)
+            self._refuse_length(size)
         first = start + self._width
         end = first + size
         if end > len(data):
@@ -100,7 +100,7 @@ class VarintFramer(Framer):
             if not first:
                 return self._wait_for(self.buffered + 1)
         if size > self.maximum:
-            self._check_length(size)
+            self._refuse_length(size)
         end = first + size
         if end > len(data):
             return self._wait_for(end - start)
@@ -117,7 +117,6 @@ class VarintFramer(Framer):
         for at in range(start, min(start + self._longest, len(self._data))):
             byte = self._data[at]
             value |= (byte & ~MORE) << shift
-            self._check_length(value)  # what follows can only make it larger
             if not byte:
                 self._refuse("a length is padded with zeros")
             if byte < MORE:
@@ -177,5 +176,5 @@ class NetstringFramer(Framer):
             self._refuse("a length is not a decimal number without leading zeros")
         size = int(digits)
         if size > self.maximum:
-            self._check_length(size)
+            self._refuse_length(size)
         return size
