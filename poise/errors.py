@@ -45,6 +45,14 @@ class DeadlineExceeded(PeerFault, TimeoutError):
     """The peer made no progress within the time that its phase allows."""
 
 
+class TLSError(PeerFault):
+    """The peer broke TLS, or shares no version, cipher or trusted certificate with us."""
+
+
+class TLSTruncated(TLSError, ConnectionError):
+    """A TLS connection ended without ``close_notify``: what came may not be all (RFC 8446, 6.1)."""
+
+
 class ProgramFault(PoiseError, RuntimeError):
     """The program that uses Poise made a call that the contract forbids."""
 

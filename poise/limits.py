@@ -120,6 +120,40 @@ class ListenLimits(Checked):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectLimits(Checked):
+    """Connecting: how long to wait for whom."""
+
+    timeout: float = limit(
+        30.0,
+        "seconds",
+        "for a connection, from the name to the last handshake, unless the caller says otherwise",
+        low=0.001,
+    )
+    stagger: float = limit(
+        0.25, "seconds", "an address that is silent for so long gets a rival (RFC 8305, 5)", low=0.01
+    )
+    unix_retry: float = limit(
+        0.01,
+        "seconds",
+        "between attempts while a unix listener's queue is full: no readiness tells of it",
+        low=0.001,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TLSLimits(Checked):
+    """TLS."""
+
+    handshake_time: float = limit(
+        20.0,
+        "seconds",
+        "from a connection's start to the end of its TLS handshake",
+        option="tls-handshake-timeout",
+        low=0.01,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StreamLimits(Checked):
     """A stream: how much moves at a time and how long a stalled peer is waited for."""
 

@@ -14,9 +14,9 @@ import errno
 import os
 import socket
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from poise.limits import ListenLimits, StreamLimits
+from poise.limits import ListenLimits, StreamLimits, TLSLimits
 from poise.loop.reactor import Reactor
 from poise.loop.timers import TimerHandle
 from poise.net import address as addresses
@@ -24,6 +24,9 @@ from poise.net.address import Address
 from poise.net.protocol import AnyProtocol
 from poise.net.stream import Stream
 from poise.readiness.interest import READ
+
+if TYPE_CHECKING:
+    from poise.net.certificates import ServerTLS
 
 OF_ONE_NEWCOMER = frozenset(
     {
@@ -49,14 +52,21 @@ def listen(
     address: Address,
     factory: Callable[[], AnyProtocol],
     *,
+    tls: ServerTLS | None = None,
+    tls_limits: TLSLimits | None = None,
     limits: ListenLimits | None = None,
     stream_limits: StreamLimits | None = None,
 ) -> Listener:
     """Accept connections on ``address`` and give each a protocol from ``factory()``.
 
+    With ``tls`` the protocol is made when the handshake is done, and its stream is a TLSStream.
     Raises OSError (EADDRINUSE, EACCES, …), MachineFault for an unknown host name, ValueError for no address.
     """
     limits = limits if limits is not None else ListenLimits()
+    if tls is not None:
+        from poise.net.tls import server_side  # the library is large, and most programs do not need it
+
+        factory = server_side(tls, factory, tls_limits)
     listening = addresses.bind(address, limits.backlog)
     try:
         return Listener(

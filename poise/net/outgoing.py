@@ -152,3 +152,41 @@ class Outgoing:
                 part.close()
         self.parts.clear()
         self.size = 0
+
+
+class PlainQueue:
+    """Bytes and file parts that pass through the program on their way, because they are encrypted there."""
+
+    __slots__ = ("parts", "size")
+
+    def __init__(self) -> None:
+        self.parts: deque[bytes | FilePart] = deque()
+        self.size = 0
+
+    def append(self, part: bytes | FilePart) -> None:
+        self.parts.append(part)
+        self.size += len(part)
+
+    def take(self) -> bytes:
+        """The next bytes, at least one, of a file at most READ_SIZE. Raises Truncated; IndexError when empty."""
+        part = self.parts[0]
+        if not isinstance(part, FilePart):
+            data = part
+            self.parts.popleft()
+        else:
+            data = part.read(part.count)
+            part.offset += len(data)
+            part.count -= len(data)
+            if not part.count:
+                part.close()
+                self.parts.popleft()
+        self.size -= len(data)
+        return data
+
+    def close(self) -> None:
+        """Drop everything and close the files."""
+        for part in self.parts:
+            if isinstance(part, FilePart):
+                part.close()
+        self.parts.clear()
+        self.size = 0

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from poise.errors import ProgramFault
+
 if TYPE_CHECKING:
     from poise.net.datagram import Datagram
     from poise.net.stream import Stream
@@ -90,3 +92,20 @@ class DatagramProtocol:
 
     def resume_writing(self) -> None:
         """No more than ``limits.low_water`` waits to be sent."""
+
+
+def hand_over(protocol: AnyProtocol, data: bytes) -> None:
+    """Give ``data`` that is here already to either kind of protocol. Raises ProgramFault for an empty buffer."""
+    get_buffer = getattr(protocol, "get_buffer", None)
+    if get_buffer is None:
+        protocol.data_received(data)  # type: ignore[union-attr]  # told apart by name
+        return
+    rest = memoryview(data)
+    while rest:
+        buffer = memoryview(get_buffer(len(rest))).cast("B")
+        if not buffer:
+            raise ProgramFault("get_buffer() returned an empty buffer")
+        part = rest[: len(buffer)]
+        buffer[: len(part)] = part
+        rest = rest[len(part) :]
+        protocol.buffer_updated(len(part))  # type: ignore[union-attr]  # told apart by name

@@ -49,7 +49,7 @@ class SendQueue:
         self._apart = apart
         self._lines: dict[Hashable, deque[Entry]] = {}
         self._high = limits.high_water
-        self._low = limits.low_water
+        self._low = min(limits.low_water, limits.high_water)
         self.size = 0
         self.count = 0
 
@@ -121,7 +121,7 @@ class SendQueue:
         """As asyncio does: ``high`` alone makes ``low`` a quarter, ``low`` alone ``high`` four times; None: defaults."""
         if high is None:
             high = self._limits.high_water if low is None else 4 * low
-            low = self._limits.low_water if low is None else low
+            low = min(self._limits.low_water, high) if low is None else low
         elif low is None:
             low = high // 4
         if not high >= low >= 0:

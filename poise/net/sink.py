@@ -2,23 +2,21 @@
 
 Whoever reads the log of a server must not be able to hold the server: a pager that waits for a key, a terminal
 that was stopped with Ctrl-S. The descriptor is shared with other programs, so making it non-blocking is not ours
-to do (the flag belongs to the open file, and the shell would find it changed; pitfall 58). Instead it is written
-to when the loop says that it can be, and never more than PIPE_BUF bytes at once, which a pipe that is writable
-takes without blocking (pipe(7)). What had to wait too long is dropped, counted, and said.
+to do (pitfall 58); :mod:`poise.net.descriptor` says what is done instead. It is written to when the loop says that it can
+be. What had to wait too long is dropped, counted, and said.
 """
 
 from __future__ import annotations
 
 import os
-import stat
 from collections import deque
 
 from poise.limits import LogLimits
 from poise.loop.reactor import Reactor
+from poise.net.descriptor import Descriptor
 from poise.readiness.interest import WRITE
 
-PIPE_BUF = 4096  # Linux; POSIX promises 512, and the BSDs and macOS take that much whenever they say writable
-AT_ONCE = 64 * 1024  # to a regular file, which never makes anybody wait for a reader
+AT_ONCE = 64 * 1024  # where nobody has to be waited for
 
 
 class Sink:
@@ -35,7 +33,7 @@ class Sink:
         self._watching = False
         self._broken = False
         self._unsaid = 0
-        self._at_once = PIPE_BUF
+        self._descriptor: Descriptor | None = None  # from the first line on
 
     def write(self, text: str) -> None:
         """Queue ``text``, whole lines, to be written by the loop."""
@@ -61,16 +59,18 @@ class Sink:
 
     def _watch(self) -> None:
         try:
-            self._at_once = AT_ONCE if stat.S_ISREG(os.fstat(self._fd).st_mode) else PIPE_BUF
-            self._reactor.register(self._fd, WRITE, self._on_ready)
+            if self._descriptor is None:
+                self._descriptor = Descriptor(self._fd, os.O_WRONLY, closefd=False, private=False)
+            self._reactor.register(self._descriptor.fileno(), WRITE, self._on_ready)
         except OSError:
             self._break()
         else:
             self._watching = True
 
     def _on_ready(self, _mask: int) -> None:
+        assert self._descriptor
         try:
-            sent = os.write(self._fd, memoryview(self._waiting[0])[: self._at_once])
+            sent = self._descriptor.write(memoryview(self._waiting[0]), AT_ONCE)
         except (BlockingIOError, InterruptedError):
             return  # another program has filled it meanwhile
         except OSError:

@@ -96,7 +96,7 @@ class Download(Noting, asyncio.Protocol):
         ):
             self.transport.set_write_buffer_limits(**arguments)
             assert self.transport.get_write_buffer_limits() == limits
-        with pytest.raises(ValueError, match="high|low"):
+        with pytest.raises(ValueError, match="high"):
             self.transport.set_write_buffer_limits(high=1, low=2)
 
     def data_received(self, data: bytes) -> None:

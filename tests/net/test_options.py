@@ -143,7 +143,9 @@ def test_what_the_kernel_refuses_is_named() -> None:
             sock.bind(("::1", 0))
         except OSError:
             pytest.skip("this machine has no IPv6 address")
-        with pytest.raises(MachineFault, match="cannot set ipv6_only to True on a UDP socket over IPv6") as refused:
+        with pytest.raises(
+            MachineFault, match="cannot set ipv6_only to True on a UDP socket over IPv6"
+        ) as refused:
             set_option(sock, "ipv6_only", True)
         assert refused.value.errno == errno.EINVAL
         assert isinstance(refused.value.__cause__, OSError)

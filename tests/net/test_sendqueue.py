@@ -32,7 +32,7 @@ class Kernel:
 
     def __init__(self, *script: Answer, full: str = "") -> None:
         self.script = list(script)
-        self.full = full
+        self.full = list(full)
         self.taken: list[tuple[bytes, Any]] = []
         self.asked = 0
 
@@ -89,7 +89,9 @@ def test_the_count_is_exact_and_the_order_is_kept(apart: bool, steps: list[Any])
             assert sorted(map(tuple, dropped)) == sorted(left)
             for each in left:
                 inside.remove(each)
-        assert (queue.size, queue.count) == sizes(queue) == (sum(len(each[0]) for each in inside), len(inside))
+        assert (
+            (queue.size, queue.count) == sizes(queue) == (sum(len(each[0]) for each in inside), len(inside))
+        )
         for name in "abc":
             assert queue.waits_for(name) is any(not apart or each[1] == name for each in inside)
         if inside:
@@ -150,7 +152,7 @@ def test_the_budget_is_bounded_in_bytes_too() -> None:
 def test_the_newest_is_refused_and_a_single_one_never() -> None:
     queue = SendQueue(DatagramLimits(queue=2, queue_bytes=10))
     assert queue.append(b"x" * 11, None, 0.0)
-    assert not queue.append(b"", None, 0.0) or queue.count == 2
+    assert not queue.append(b"", None, 0.0)
     queue.clear()
     assert queue.append(b"", None, 0.0)
     assert queue.append(b"x" * 10, None, 0.0)

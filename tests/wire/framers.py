@@ -63,9 +63,9 @@ def messages(case: Case, maximum: int) -> st.SearchStrategy[bytes]:
     return (lively | st.binary(min_size=low, max_size=high)).filter(case.fits)
 
 
-def outcome(framer: Framer, pieces: Iterable[bytes], *, eof: bool = True) -> list[bytes | str]:
+def outcome(framer: Framer, pieces: Iterable[bytes], *, eof: bool = True) -> list[bytes | type[FrameError]]:
     """The messages of ``pieces``, and the fault that ends them if there is one."""
-    found: list[bytes | str] = []
+    found: list[bytes | type[FrameError]] = []
     try:
         for piece in pieces:
             found += framer.feed(piece)
@@ -73,7 +73,7 @@ def outcome(framer: Framer, pieces: Iterable[bytes], *, eof: bool = True) -> lis
             found += framer.feed_eof()
     except FrameError:
         # ``+=`` had taken every message before the fault, and keeps it.
-        found.append("refused")
+        found.append(FrameError)
     return found
 
 

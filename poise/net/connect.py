@@ -1,0 +1,299 @@
+"""Connecting: from a name to a stream, within one time limit.
+
+The rules are those of RFC 8305 (Happy Eyeballs, version 2). A name has several addresses, some of them dead without
+saying so; waiting for each in turn is what makes programs feel broken. So the addresses are tried in the
+system's order of preference (RFC 6724) with the families interleaved, a new attempt starts when the last one has
+failed or has been silent for a quarter of a second, the first to succeed wins, and the others are closed.
+
+Facts it relies on:
+
+* A non-blocking connect is over when the socket becomes *writable*, which does not mean that it succeeded: SO_ERROR
+  says so, once (connect(2); pitfall 33).
+* A unix socket whose listener's queue is full says EAGAIN, and no readiness will ever follow: only trying again
+  after a while helps (pitfall 34).
+* A connect to a port of one's own machine in the ephemeral range can, by chance, connect to itself (pitfall 35).
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from poise.errors import DeadlineExceeded, MachineFault
+from poise.limits import ConnectLimits, StreamLimits
+from poise.loop.reactor import Reactor
+from poise.loop.timers import TimerHandle
+from poise.net import address as addresses
+from poise.net.protocol import AnyProtocol, Protocol
+from poise.net.resolve import Candidate, resolve
+from poise.net.stream import Stream
+from poise.readiness.interest import WRITE
+
+if TYPE_CHECKING:
+    from poise.net.certificates import ClientTLS
+
+PENDING = {errno.EINPROGRESS, errno.EALREADY, errno.EINTR}
+if sys.platform == "win32":
+    PENDING.add(errno.WSAEWOULDBLOCK)
+
+
+def connect(
+    reactor: Reactor,
+    address: tuple[str, int] | str,
+    factory: Callable[[], AnyProtocol],
+    *,
+    tls: ClientTLS | None = None,
+    server_name: str | None = None,
+    timeout: float | None = None,
+    on_failure: Callable[[Exception], object] | None = None,
+    local: tuple[str, int] | None = None,
+    limits: ConnectLimits | None = None,
+    stream_limits: StreamLimits | None = None,
+) -> Connecting:
+    """Connect to ``(host, port)`` or ``"unix:/path"``; the protocol from ``factory()`` hears ``connection_made``.
+
+    With ``tls`` that is after the handshake, in which the server shows a certificate for ``server_name``, or for the host.
+    ``timeout`` is the limit for all of it in seconds, name resolution and handshake included. ``local`` is the address to
+    connect from. When it fails, ``on_failure(error)`` is called once, from the loop: an OSError, whose ``errors``
+    has the cause of each attempt, a TLSError, or DeadlineExceeded. Without ``on_failure`` it goes to the reactor's ``on_error``.
+    """
+    limits = limits if limits is not None else ConnectLimits()
+    plan = Plan(
+        address if isinstance(address, str) else addresses.show(address),
+        limits.timeout if timeout is None else timeout,
+        on_failure if on_failure is not None else reactor.on_error,
+        local,
+        limits,
+        stream_limits if stream_limits is not None else StreamLimits(),
+    )
+    if tls is None:
+        return Connecting(reactor, address, factory, plan)
+    from poise.net.tls import client_side  # the library is large, and most programs do not need it
+
+    if server_name is None:
+        server_name = "" if isinstance(address, str) else address[0]
+    handshake = client_side(tls, server_name)
+    return Connecting(reactor, address, factory, plan, handshake)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a caller wants besides the address."""
+
+    target: str
+    timeout: float
+    on_failure: Callable[[Exception], object]
+    local: tuple[str, int] | None
+    limits: ConnectLimits
+    stream_limits: StreamLimits
+
+
+Handshake = Callable[[Callable[[], AnyProtocol], Callable[[Exception], object]], Protocol]
+"""Makes the layer between stream and protocol from the protocol's factory and whom to tell when it fails."""
+
+
+class ConnectError(MachineFault):
+    """No address could be connected to. ``errors`` holds one OSError for each that was tried."""
+
+    def __init__(self, target: str, errors: Sequence[OSError]) -> None:
+        first = errors[0] if errors else OSError(errno.EADDRNOTAVAIL, os.strerror(errno.EADDRNOTAVAIL))
+        more = f" (and {len(errors) - 1} more addresses failed)" if len(errors) > 1 else ""
+        super().__init__(first.errno, f"cannot connect to {target}: {first.strerror}{more}")
+        self.errors = tuple(errors)
+
+
+class Connecting:
+    """A connection on its way. ``stream`` is there once it succeeded; ``cancel()`` gives it up in silence."""
+
+    def __init__(
+        self,
+        reactor: Reactor,
+        address: tuple[str, int] | str,
+        factory: Callable[[], AnyProtocol],
+        plan: Plan,
+        handshake: Handshake | None = None,
+    ) -> None:
+        self.stream: Stream | None = None
+        self._reactor = reactor
+        self._factory = factory
+        self._plan = plan
+        self._handshake = handshake
+        self._waiting: list[Candidate] = []
+        self._attempts: set[Attempt] = set()
+        self._errors: list[OSError] = []
+        self._next: TimerHandle | None = None
+        self._over = False
+        self._lookup = resolve(reactor, address, self._resolved, self._fail)
+        self._end = reactor.call_later(plan.timeout, self._timed_out)
+
+    def cancel(self) -> None:
+        """Give it up: neither the protocol nor ``on_failure`` hears anything. Afterwards it has no effect."""
+        if self._over:
+            return
+        self._over = True
+        self._end.cancel()
+        self._lookup.cancel()
+        self._stop_trying()
+        if self.stream is not None:  # in the middle of its handshake
+            self.stream.abort()
+
+    def _stop_trying(self) -> None:
+        if self._next is not None:
+            self._next.cancel()
+        for attempt in self._attempts:
+            attempt.give_up()
+        self._attempts.clear()
+        self._waiting.clear()
+
+    def _resolved(self, candidates: list[Candidate]) -> None:
+        if not self._over:
+            self._waiting = interleaved(candidates)
+            self._start_next()
+
+    def _start_next(self) -> None:
+        """Start one more attempt, and a timer for the one after it."""
+        if self._next is not None:
+            self._next.cancel()
+            self._next = None
+        if not self._waiting:
+            if not self._attempts:
+                self._fail(ConnectError(self._plan.target, self._errors))
+            return
+        self._attempts.add(Attempt(self, self._reactor, self._waiting.pop(0), self._plan))
+        if self._waiting:
+            self._next = self._reactor.call_later(self._plan.limits.stagger, self._start_next)
+        # The attempt is in the set before it begins: it may be over before begin() returns.
+        for attempt in tuple(self._attempts):
+            attempt.begin()
+
+    def attempt_failed(self, attempt: Attempt, error: OSError) -> None:
+        if self._over:
+            return
+        self._attempts.discard(attempt)
+        self._errors.append(error)
+        self._reactor.call_soon(self._after_failure)
+
+    def _after_failure(self) -> None:
+        if not self._over:
+            self._start_next()
+
+    def attempt_succeeded(self, attempt: Attempt, connected: socket.socket, peer: Any) -> None:
+        self._attempts.discard(attempt)
+        self._stop_trying()
+        try:
+            protocol = self._done() if self._handshake is None else self._handshake(self._done, self._fail)
+        except BaseException:
+            connected.close()
+            raise
+        self.stream = Stream(self._reactor, connected, protocol, peer, self._plan.stream_limits)
+        self.stream.begin()
+
+    def _done(self) -> AnyProtocol:
+        """All went well: nothing can time out any more, and the protocol is made."""
+        self._over = True
+        self._end.cancel()
+        return self._factory()
+
+    def _timed_out(self) -> None:
+        self._fail(DeadlineExceeded(f"no connection to {self._plan.target} within {self._plan.timeout:g} s"))
+
+    def _fail(self, error: Exception) -> None:
+        if not self._over:
+            self.cancel()
+            self._plan.on_failure(error)
+
+
+class Attempt:
+    """One socket on its way to one address."""
+
+    def __init__(
+        self,
+        owner: Connecting,
+        reactor: Reactor,
+        candidate: Candidate,
+        plan: Plan,
+    ) -> None:
+        self._owner = owner
+        self._reactor = reactor
+        self._family, self._sockaddr = candidate
+        self._plan = plan
+        self._socket: socket.socket | None = None
+        self._retry: TimerHandle | None = None
+
+    def begin(self) -> None:
+        """Make the socket and start to connect; once it has begun it has no effect."""
+        if self._socket is not None:
+            return
+        try:
+            self._socket = socket.socket(self._family, socket.SOCK_STREAM)
+            self._socket.setblocking(False)
+            if self._family != socket.AF_UNIX:
+                self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                if self._plan.local is not None:
+                    self._socket.bind(self._plan.local)
+        except OSError as error:
+            self._failed(error)
+        else:
+            self._try(self._socket)
+
+    def _try(self, connecting: socket.socket) -> None:
+        self._retry = None
+        code = connecting.connect_ex(self._sockaddr)
+        if code == 0:
+            self._connected(connecting)
+        elif code == errno.EAGAIN and self._family == socket.AF_UNIX:
+            self._retry = self._reactor.call_later(self._plan.limits.unix_retry, self._try, connecting)
+        elif code in PENDING:
+            self._reactor.register(connecting.fileno(), WRITE, self._on_ready)
+        else:
+            self._failed(OSError(code, os.strerror(code)))
+
+    def _on_ready(self, _mask: int) -> None:
+        connecting = self._socket
+        if connecting is None:
+            return
+        code = connecting.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if code:
+            self._failed(OSError(code, os.strerror(code)))
+            return
+        self._reactor.unregister(connecting.fileno())
+        self._connected(connecting)
+
+    def _connected(self, connecting: socket.socket) -> None:
+        try:
+            peer = connecting.getpeername()
+            if self._family != socket.AF_UNIX and connecting.getsockname() == peer:
+                raise ConnectionRefusedError(errno.ECONNREFUSED, "the socket has connected to itself")
+        except OSError as error:
+            self._failed(error)
+            return
+        self._socket = None
+        self._owner.attempt_succeeded(self, connecting, peer)
+
+    def _failed(self, error: OSError) -> None:
+        self.give_up()
+        self._owner.attempt_failed(self, error)
+
+    def give_up(self) -> None:
+        if self._retry is not None:
+            self._retry.cancel()
+        connecting, self._socket = self._socket, None
+        if connecting is not None:
+            self._reactor.retire(connecting)
+
+
+def interleaved(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """The same addresses with their families taking turns, the preferred family first (RFC 8305, 4)."""
+    if not candidates:
+        return []
+    first = [each for each in candidates if each[0] == candidates[0][0]]
+    others = [each for each in candidates if each[0] != candidates[0][0]]
+    mixed: list[Candidate] = []
+    for index in range(max(len(first), len(others))):
+        mixed += first[index : index + 1] + others[index : index + 1]
+    return mixed

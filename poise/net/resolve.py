@@ -1,0 +1,66 @@
+"""Names to addresses, off the loop: the system's resolver blocks, for seconds when a name server is away."""
+
+from __future__ import annotations
+
+import errno
+import socket
+from collections.abc import Callable
+from typing import Any
+
+from poise.errors import MachineFault
+from poise.loop.handle import Handle
+from poise.loop.offload import Offloaded, offload
+from poise.loop.reactor import Reactor
+from poise.net import address as addresses
+from poise.net.literal import find
+
+Candidate = tuple[socket.AddressFamily, Any]
+"""A family and a socket address of it."""
+Found = Callable[[list[Candidate]], object]
+Failed = Callable[[Exception], object]
+
+
+class ResolveError(MachineFault):
+    """The name is not known, or nobody could be asked."""
+
+
+def resolve(
+    reactor: Reactor, address: tuple[str, int] | str, found: Found, failed: Failed
+) -> Handle | Offloaded[list[Candidate]]:
+    """Call ``found(candidates)``, in the order of RFC 6724, or ``failed(error)``, once, from the loop.
+
+    What is returned has ``cancel()``. Numbers and ``"unix:/path"`` ask nobody. Raises ValueError for what is no address.
+    """
+    if isinstance(address, str):
+        return reactor.call_soon(found, [(socket.AF_UNIX, addresses.unix_path(address))])
+    try:
+        return reactor.call_soon(found, [find(address)])
+    except ValueError:
+        host, port = address
+    if not isinstance(host, str) or not host:
+        raise ValueError(f"a host is a name or a number, not {host!r}")
+    find(("127.0.0.1", port))  # a port that is none is the caller's mistake, whatever the host
+
+    def done(candidates: list[Candidate] | None, error: Exception | None) -> None:
+        if candidates is not None:
+            found(candidates)
+        elif error is not None:
+            failed(error)
+
+    lookup = offload(reactor, look_up, host, port)
+    lookup.on_done(done)
+    return lookup
+
+
+def look_up(host: str, port: int) -> list[Candidate]:
+    """Ask the system's resolver; blocks. Raises ResolveError (getaddrinfo(3))."""
+    try:
+        answers = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
+    except (socket.gaierror, UnicodeError) as error:
+        reason = error.strerror if isinstance(error, socket.gaierror) else str(error)
+        raise ResolveError(errno.EADDRNOTAVAIL, f"cannot resolve the host name {host!r}: {reason}") from error
+    candidates: list[Candidate] = []
+    for family, _, _, _, sockaddr in answers:
+        if (family, sockaddr) not in candidates:
+            candidates.append((family, sockaddr))
+    return candidates
