@@ -81,6 +81,7 @@ def add_serve(serve: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="a name besides the local ones that a server on loopback answers to; may be given more than once",
     )
+    add_tls(serve)
     what = serve.add_argument_group("what")
     what.add_argument("--dotfiles", action="store_true", help="serve files whose names begin with a dot, too")
     what.add_argument("--no-listing", action="store_true", help="answer 404 for a folder without index.html")
@@ -92,6 +93,23 @@ def add_serve(serve: argparse.ArgumentParser) -> None:
     )
     how.add_argument("--no-access-log", action="store_true", help="no line per request on stderr")
     options.add_limits(serve)
+
+
+def add_tls(serve: argparse.ArgumentParser) -> None:
+    tls = serve.add_argument_group("TLS")
+    tls.add_argument(
+        "--tls-cert",
+        metavar="FILE",
+        help="serve https with this certificate chain (PEM); read again on SIGHUP",
+    )
+    tls.add_argument(
+        "--tls-key", metavar="FILE", help="its private key (PEM), when it is not in the same file"
+    )
+    tls.add_argument(
+        "--tls",
+        choices=("self",),
+        help="serve https with a throw-away certificate (needs the extra poise[tls])",
+    )
 
 
 def port(text: str) -> int:

@@ -17,6 +17,7 @@ from poise import limits
 LIMITS = (
     limits.ListenLimits,
     limits.StreamLimits,
+    limits.TLSLimits,
     limits.HttpLimits,
     limits.FileLimits,
 )

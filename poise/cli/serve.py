@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import errno
 import signal
 import sys
 from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
 
-from poise.cli import standard
+from poise.cli import standard, where
 from poise.cli.options import chosen
+from poise.cli.secure import server_tls
 from poise.cli.standard import say
 from poise.errors import MachineFault
 from poise.files.locate import Root
@@ -17,18 +19,15 @@ from poise.files.server import FileServer
 from poise.files.site import Site
 from poise.http.hosts import local_or
 from poise.http.log import AccessLog
-from poise.limits import FileLimits, HttpLimits, ListenLimits, LogLimits, StreamLimits
+from poise.limits import FileLimits, HttpLimits, ListenLimits, LogLimits, StreamLimits, TLSLimits
 from poise.loop.reactor import Reactor
-from poise.net import address as addresses
-from poise.net.listener import Listener
 from poise.net.sink import Sink
 from poise.readiness.by_select import BySelect
 
-DEFAULT_HOST = "127.0.0.1"
-DEFAULT_PORT = 8000
-PORTS_TRIED = 100  # after the default one
+if TYPE_CHECKING:
+    from poise.net.certificates import ServerTLS
+
 RESERVED = 64  # descriptors for the poller, listeners, logs and what Python itself holds
-EVERY_INTERFACE = frozenset({"::", "0.0.0.0"})  # as a bound socket says it
 
 
 def serve(args: argparse.Namespace) -> int:
@@ -50,16 +49,19 @@ def serve(args: argparse.Namespace) -> int:
             limits=chosen(HttpLimits, args),
             listen_limits=listen_limits,
             stream_limits=chosen(StreamLimits, args),
+            tls_limits=chosen(TLSLimits, args),
             log=None if args.no_access_log else AccessLog(reactor, stderr.write, log_limits),
         )
-        listener = _listen(server, args)
+        tls = server_tls(args)
+        listener = where.listen(server, args.host, args.port, tls)
         listener.on_exhausted = _say_exhausted
-        if _loopback_only(listener):
+        if where.loopback_only(listener):
             server.allows_host = local_or(args.allow_host)
-        if _every_interface(listener):
+        if where.every_interface(listener):
             say("listening on all interfaces: everyone in the network can read this folder")
-        _stop_on_signals(reactor, server)  # before anybody is told that we are here
-        standard.write(standard.OUTPUT, "".join(f"{url}\n" for url in urls(listener)))
+        _heed_signals(reactor, server, tls)  # before anybody is told that we are here
+        urls = where.urls(listener, "http" if tls is None else "https")
+        standard.write(standard.OUTPUT, "".join(f"{url}\n" for url in urls))
         reactor.run()
         if server.log is not None:
             server.log.flush()
@@ -67,66 +69,7 @@ def serve(args: argparse.Namespace) -> int:
     return 0
 
 
-def _listen(server: FileServer, args: argparse.Namespace) -> Listener:
-    host = DEFAULT_HOST if args.host is None else args.host
-    if host.startswith(addresses.UNIX):
-        return _listen_on(server, host)
-    if args.port is not None:
-        return _listen_on(server, (host, args.port))
-    for port in (*range(DEFAULT_PORT, DEFAULT_PORT + PORTS_TRIED), 0):
-        try:
-            listener = _listen_on(server, (host, port))
-        except PortBusy:
-            continue
-        if port != DEFAULT_PORT:
-            say(f"port {DEFAULT_PORT} is busy; taking {listener.address[1]}")
-        return listener
-    raise PortBusy("this machine has no free port")
-
-
-class PortBusy(MachineFault):
-    """Somebody else listens there."""
-
-
-def _listen_on(server: FileServer, address: tuple[str, int] | str) -> Listener:
-    try:
-        return server.listen(address)
-    except MachineFault:
-        raise
-    except OSError as error:
-        shown = address if isinstance(address, str) else addresses.show((address[0] or "*", address[1]))
-        what = f"cannot listen on {shown}: {error.strerror}"
-        if error.errno == errno.EADDRINUSE and not isinstance(address, str):
-            raise PortBusy(f"{what}; choose another with --port") from error
-        raise MachineFault(what) from error
-
-
-def _every_interface(listener: Listener) -> bool:
-    return listener.address[0] in EVERY_INTERFACE
-
-
-def _loopback_only(listener: Listener) -> bool:
-    bound = listener.address
-    if isinstance(bound, str):
-        return False
-    host = addresses.plain_host(bound[0])
-    return host.startswith("127.") or host == "::1"
-
-
-def urls(listener: Listener) -> list[str]:
-    """What to type into a browser, the nearest first."""
-    bound = listener.address
-    if isinstance(bound, str):
-        return [f"http+{bound}"]
-    host, port = bound
-    hosts = [host]
-    if host in EVERY_INTERFACE:
-        others = [each for each in addresses.own_addresses() if host == "::" or ":" not in each]
-        hosts = [DEFAULT_HOST, *others]
-    return [f"http://{addresses.show((each, port))}/" for each in hosts]
-
-
-def _stop_on_signals(reactor: Reactor, server: FileServer) -> None:
+def _heed_signals(reactor: Reactor, server: FileServer, tls: ServerTLS | None) -> None:
     def stop() -> None:
         if server.draining:
             server.close()  # asked twice: now
@@ -135,6 +78,17 @@ def _stop_on_signals(reactor: Reactor, server: FileServer) -> None:
 
     reactor.signals.add(signal.SIGINT, stop)
     reactor.signals.add(signal.SIGTERM, stop)
+    if tls is not None:
+        reactor.signals.add(signal.SIGHUP, partial(_reload, tls))
+
+
+def _reload(tls: ServerTLS) -> None:
+    try:
+        tls.reload()
+    except MachineFault as error:
+        say(f"{error}; the old certificate stays")
+    else:
+        say("the certificate was read again; new connections use it")
 
 
 def _fit_descriptors(wanted: ListenLimits, poller: str | None) -> ListenLimits:

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 
 from poise.errors import ProgramFault, RequestError
 from poise.http.errorpage import error_reply
+from poise.http.memo import Memo
 from poise.http.message import Reply, Request
 from poise.http.replying import Replying
 from poise.net.protocol import Protocol
@@ -60,9 +61,11 @@ class Exchange(Protocol):
         "_candidate",
         "_deadline",
         "_held",
+        "_memo",
         "_phase",
         "_replying",
         "_request",
+        "_scheme",
         "_server",
         "_share_used",
         "_started",
@@ -72,8 +75,10 @@ class Exchange(Protocol):
 
     _stream: Stream
 
-    def __init__(self, server: HTTPServer) -> None:
+    def __init__(self, server: HTTPServer, scheme: str, memo: Memo) -> None:
         self._server = server
+        self._scheme = scheme
+        self._memo = memo
         self._phase = FRESH
         self._wire: ServerConnection | None = None
         self._deadline = server.reactor.deadline(server.limits.head_time, self._expired)
@@ -96,7 +101,7 @@ class Exchange(Protocol):
         server = self._server
         stream = self._stream
         if self._phase is IDLE and stream.outgoing is None:
-            memo = server.memo
+            memo = self._memo
             entry = memo.young.get(data) or memo.find_old(data)
             if entry is not None:
                 now = server.reactor.now
@@ -208,7 +213,7 @@ class Exchange(Protocol):
         self._advance()
 
     def _begin_request(self, head: RequestHead) -> None:
-        self._request = request = Request(head, b"", self._stream.peer, self._server.scheme, self._answer)
+        self._request = request = Request(head, b"", self._stream.peer, self._scheme, self._answer)
         if head.length == 0:
             return
         self._candidate = None
@@ -291,7 +296,7 @@ class Exchange(Protocol):
             and not wire.must_close
             and not wire.buffered  # what came was this head and nothing else
         ):
-            server.remember(candidate, request, reply, head, date)
+            server.remember(self._memo, candidate, request, reply, head, date)
 
     def _reply_ended(self) -> None:
         """The last byte of the reply was handed to the stream."""

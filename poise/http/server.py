@@ -16,6 +16,7 @@ pulled as the client takes it; or returns None and answers later with ``request.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from poise.errors import RequestError
 from poise.http.clock import DateClock
@@ -24,12 +25,15 @@ from poise.http.exchange import Exchange
 from poise.http.log import AccessLog
 from poise.http.memo import Memo, Remembered
 from poise.http.message import Reply, Request
-from poise.limits import FileLimits, HttpLimits, ListenLimits, StreamLimits
+from poise.limits import FileLimits, HttpLimits, ListenLimits, StreamLimits, TLSLimits
 from poise.loop.reactor import Reactor
 from poise.loop.timers import TimerHandle
 from poise.net.address import Address
 from poise.net.listener import Listener, listen
 from poise.wire.http.head import parse_head
+
+if TYPE_CHECKING:
+    from poise.net.certificates import ServerTLS
 
 
 class HTTPServer:
@@ -38,7 +42,6 @@ class HTTPServer:
     ``allows_host`` is asked with the Host of each request (None in HTTP/1.0 without one); False is answered 421.
     """
 
-    scheme = "http"
     parse = staticmethod(parse_head)
 
     def __init__(
@@ -48,6 +51,7 @@ class HTTPServer:
         limits: HttpLimits | None = None,
         listen_limits: ListenLimits | None = None,
         stream_limits: StreamLimits | None = None,
+        tls_limits: TLSLimits | None = None,
         memo_limits: FileLimits | None = None,
         log: AccessLog | None = None,
         allows_host: Callable[[str | None], bool] | None = None,
@@ -56,10 +60,14 @@ class HTTPServer:
         self.limits = limits if limits is not None else HttpLimits()
         self.listen_limits = listen_limits
         self.stream_limits = stream_limits
+        self.tls_limits = tls_limits
         self.log = log
         self.allows_host = allows_host
         self.dates = DateClock(reactor.clock)
-        self.memo = Memo(memo_limits if memo_limits is not None else FileLimits(), self.dates)
+        self.memo_limits = memo_limits if memo_limits is not None else FileLimits()
+        self.memo = Memo(self.memo_limits, self.dates)
+        """What is remembered for plain connections; replies may say which scheme they came by, so TLS has its own."""
+        self.secure_memo: Memo | None = None
         self.listeners: list[Listener] = []
         self.exchanges: set[Exchange] = set()
         self.draining = False
@@ -85,12 +93,20 @@ class HTTPServer:
 
     # -- what a program calls --------------------------------------------------------------------
 
-    def listen(self, address: Address) -> Listener:
-        """Serve ``address``; more than one may be served. Raises OSError as bind(2) does."""
+    def listen(self, address: Address, *, tls: ServerTLS | None = None) -> Listener:
+        """Serve ``address``, over TLS when ``tls`` is given; more than one may be served. Raises OSError as bind(2)."""
+        memo = self.memo
+        if tls is not None:
+            if self.secure_memo is None:
+                self.secure_memo = Memo(self.memo_limits, self.dates)
+            memo = self.secure_memo
+        scheme = "http" if tls is None else "https"
         listener = listen(
             self.reactor,
             address,
-            lambda: Exchange(self),
+            lambda: Exchange(self, scheme, memo),
+            tls=tls,
+            tls_limits=self.tls_limits,
             limits=self.listen_limits,
             stream_limits=self.stream_limits,
         )
@@ -138,17 +154,19 @@ class HTTPServer:
             self.reactor.on_error(error)
             return error_reply(500, "The server made a mistake while it answered; its log says more.")
 
-    def remember(self, key: bytes, request: Request, reply: Reply, head: bytes, date: str) -> None:
-        """Offer a reply to the memo: ``key`` are the bytes that asked for it, all of them."""
+    def remember(
+        self, memo: Memo, key: bytes, request: Request, reply: Reply, head: bytes, date: str
+    ) -> None:
+        """Offer a reply to ``memo``: ``key`` are the bytes that asked for it, all of them."""
         body = reply.body
         if reply.validator is None or not isinstance(body, bytes):
             return
-        if "authorization" in request.fields or not self.memo.wants(key):
+        if "authorization" in request.fields or not memo.wants(key):
             return
         if request.method == "HEAD":
             body = b""
         entry = Remembered(head, body, date, reply.validator, key=key, line=request.line, status=reply.status)
-        self.memo.keep(key, entry, self.reactor.now)
+        memo.keep(key, entry, self.reactor.now)
 
     def exchange_gone(self, exchange: Exchange) -> None:
         self.exchanges.discard(exchange)

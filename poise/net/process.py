@@ -5,7 +5,7 @@
 * **The end is noticed** through a pidfd (pidfd_open(2), Linux 5.3), which becomes readable when the child has ended. Where
   there is none, a timer looks (waitpid(2), WNOHANG), at first soon and then ever more seldom. A SIGCHLD handler
   would have to be taken from the program, exists once per process and only in the main thread; a
-  thread for each child waits well, but costs one. A look costs two microseconds and surprises nobody.
+  thread for each child waits well, but costs one. A look is one system call and surprises nobody.
 * **No zombie**: whatever is started here is waited for here. ``Popen`` does the waiting, so a program that looks at
   ``process.popen`` sees the same.
 * **Its end is not the end of its output.** What is still in the pipes is delivered after ``process_exited``, and a
@@ -129,6 +129,7 @@ class Process:
         self._open: set[int] = set()  # the child's numbers of pipes that have not ended
         self._exited = False
         self._closing = False
+        self._error: Exception | None = None
         self._pidfd: Descriptor | None = None
         self._delay = limits.first_look
         self._look_again: TimerHandle | None = None
@@ -141,7 +142,10 @@ class Process:
 
     @property
     def returncode(self) -> int | None:
-        """The exit code, minus the signal that ended it, or None while it runs."""
+        """The exit code, minus the signal that ended it, or None while it runs.
+
+        0 also when the program has told the kernel to forget its children (SIGCHLD ignored): nobody knows more.
+        """
         return self.popen.returncode
 
     def send_signal(self, signal: int) -> None:
@@ -260,8 +264,6 @@ class Process:
         self._end_if_over()
 
     def _forget_notice(self) -> None:
-        if self._reactor_closes in self.reactor.at_close:
-            self.reactor.at_close.remove(self._reactor_closes)
         if self._look_again is not None:
             self._look_again.cancel()
         if self._pidfd is not None:
@@ -276,10 +278,12 @@ class Process:
     def _end_if_over(self) -> None:
         if self._exited and not self._open:
             self._closing = True
-            self.reactor.call_soon(self._protocol.connection_lost, None)
+            self.reactor.at_close.remove(self._reactor_closes)
+            self.reactor.call_soon(self._protocol.connection_lost, self._error)
 
-    def fail(self, _error: Exception) -> None:
+    def fail(self, error: Exception) -> None:
         """A callback of ours raised, which has been reported: a child that nobody understands does not go on."""
+        self._error = error
         self.close()
 
     def __repr__(self) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
+from functools import partial
 
 from poise.limits import LogLimits
 from poise.loop.reactor import Reactor
@@ -61,22 +62,26 @@ class Sink:
         try:
             if self._descriptor is None:
                 self._descriptor = Descriptor(self._fd, os.O_WRONLY, closefd=False, private=False)
-            self._reactor.register(self._descriptor.fileno(), WRITE, self._on_ready)
+            self._reactor.register(
+                self._descriptor.fileno(), WRITE, partial(self._on_ready, self._descriptor)
+            )
         except OSError:
             self._break()
         else:
             self._watching = True
 
-    def _on_ready(self, _mask: int) -> None:
-        assert self._descriptor
+    def _on_ready(self, descriptor: Descriptor, _mask: int) -> None:
         try:
-            sent = self._descriptor.write(memoryview(self._waiting[0]), AT_ONCE)
+            sent = descriptor.write(memoryview(self._waiting[0]), AT_ONCE)
         except (BlockingIOError, InterruptedError):
             return  # another program has filled it meanwhile
         except OSError:
             self._break()
             return
         self._took(sent)
+        if not self._waiting:
+            self._watching = False
+            self._reactor.unregister(descriptor.fileno())
 
     def _took(self, sent: int) -> None:
         self._size -= sent
@@ -89,14 +94,11 @@ class Sink:
             )
             self._size += len(self._waiting[0])
             self._unsaid = 0
-        if not self._waiting:
-            self._watching = False
-            self._reactor.unregister(self._fd)
 
     def _break(self) -> None:
         self._broken = True
         self._waiting.clear()
         self._size = 0
-        if self._watching:
-            self._watching = False
-            self._reactor.unregister(self._fd)
+        self._watching = False
+        if self._descriptor is not None:
+            self._reactor.retire(self._descriptor)

@@ -41,11 +41,11 @@ class Noting:
         return None
 
     def connection_lost(self, error: Exception | None) -> None:
+        self.done = True
         assert self.transport.is_closing()
         assert self.transport.get_extra_info("peername") is not None
         assert self.transport.get_extra_info("sockname") is not None
         self.notes.append(("lost", error))
-        self.done = True
 
 
 class Echo(Noting, asyncio.Protocol):
@@ -130,9 +130,9 @@ class Download(Noting, asyncio.Protocol):
         self.send()
 
     def connection_lost(self, error: Exception | None) -> None:
-        assert self.pauses, "the client reads slowly: there must have been a pause"
-        assert self.most <= 8192 + len(self.block)
         super().connection_lost(error)
+        assert self.pauses, "so much does not fit into the kernel: there must have been a pause"
+        assert self.most <= 8192 + len(self.block)
 
 
 class HalfClosed(Noting, asyncio.Protocol):
@@ -227,8 +227,8 @@ class Failing(Noting, asyncio.Protocol):
         raise KeyError("mine")
 
     def connection_lost(self, error: Exception | None) -> None:
-        assert isinstance(error, KeyError)
         super().connection_lost(None)
+        assert isinstance(error, KeyError)
 
 
 # --- clients ----------------------------------------------------------------------------------------------
@@ -370,10 +370,10 @@ def serve(loop: str, made: Made, client: Client, errors: list[Any] | None = None
         serving.by_poise(loop.removeprefix("poise on "), unexpected)
     else:
         serving.by_asyncio(loop, unexpected)
+    if errors is None and unexpected:
+        raise unexpected[0]
     if serving.failed is not None:
         raise serving.failed
-    if errors is None:
-        assert unexpected == []
     assert serving.protocol is not None
     return serving.result, serving.protocol.notes
 

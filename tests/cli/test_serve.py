@@ -18,9 +18,11 @@ import pytest
 
 import poise
 from poise.cli import serve as serve_module
+from poise.cli import where as where_module
 from poise.cli import standard
 from poise.cli.main import CANNOT_START, main
-from poise.cli.serve import _fit_descriptors, _say_exhausted, urls
+from poise.cli.serve import _fit_descriptors, _say_exhausted
+from poise.cli.where import urls
 from poise.files.server import FileServer
 from poise.limits import ListenLimits
 from poise.loop.reactor import Reactor
@@ -172,7 +174,7 @@ def test_a_busy_default_port_gives_way_to_the_next(
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(serve_module, "DEFAULT_PORT", three_ports)
+    monkeypatch.setattr(where_module, "DEFAULT_PORT", three_ports)
     assert main(["serve", str(folder), "--no-access-log"]) == 0
     out, err = capfd.readouterr()
     assert out == f"http://127.0.0.1:{three_ports + 2}/\n"
@@ -186,8 +188,8 @@ def test_when_all_ports_tried_are_busy_any_free_one_is_taken(
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(serve_module, "DEFAULT_PORT", three_ports)
-    monkeypatch.setattr(serve_module, "PORTS_TRIED", 2)
+    monkeypatch.setattr(where_module, "DEFAULT_PORT", three_ports)
+    monkeypatch.setattr(where_module, "PORTS_TRIED", 2)
     assert main(["serve", str(folder)]) == 0
     out, err = capfd.readouterr()
     found = re.fullmatch(r"http://127\.0\.0\.1:(\d+)/\n", out)
@@ -198,20 +200,20 @@ def test_when_all_ports_tried_are_busy_any_free_one_is_taken(
 def test_another_trouble_with_the_default_port_is_told(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    def forbidden(self: object, address: object) -> object:
+    def forbidden(self: object, address: object, **options: object) -> object:
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(FileServer, "listen", forbidden)
     assert main(["serve", str(folder)]) == CANNOT_START
     assert "cannot listen on 127.0.0.1:8000: Permission denied" in capfd.readouterr().err
-    monkeypatch.setattr(serve_module, "DEFAULT_PORT", 1)
-    monkeypatch.setattr(serve_module, "_listen_on", busy)
+    monkeypatch.setattr(where_module, "DEFAULT_PORT", 1)
+    monkeypatch.setattr(where_module, "_listen_on", busy)
     assert main(["serve", str(folder)]) == CANNOT_START
     assert "no free port" in capfd.readouterr().err
 
 
 def busy(*_args: object) -> object:
-    raise serve_module.PortBusy("busy")
+    raise where_module.PortBusy("busy")
 
 
 def test_an_interruption_before_the_loop_is_no_traceback(

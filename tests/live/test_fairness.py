@@ -59,7 +59,7 @@ def test_one_turn_answers_one_share(poller: str) -> None:
         server = Counting(reactor)
         near, far = socket.socketpair()
         near.setblocking(False)
-        Stream(reactor, near, Exchange(server), "", StreamLimits()).begin()
+        Stream(reactor, near, Exchange(server, "http", server.memo), "", StreamLimits()).begin()
         with far:
             far.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n" * 1000)
             shares: list[int] = []

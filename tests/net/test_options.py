@@ -111,15 +111,19 @@ def test_buffer_sizes_are_what_the_kernel_says(sock: socket.socket) -> None:
 
 @pytest.mark.parametrize(("name", "value"), [(name, value) for name, bad in BAD.items() for value in bad])
 def test_nonsense_is_refused_by_name(name: str, value: Value) -> None:
-    with opened("udp4" if OPTIONS[name].scope is Scope.UDP else "tcp4") as sock:
-        with pytest.raises(ValueError, match=name):
-            set_option(sock, name, value)
+    with (
+        opened("udp4" if OPTIONS[name].scope is Scope.UDP else "tcp4") as sock,
+        pytest.raises(ValueError, match=name),
+    ):
+        set_option(sock, name, value)
 
 
 def test_the_error_says_the_range_and_the_unit() -> None:
-    with opened("tcp4") as sock:
-        with pytest.raises(ValueError, match="keepalive_idle is a whole number of 1 to 32767 seconds, not 0"):
-            set_option(sock, "keepalive_idle", 0)
+    with (
+        opened("tcp4") as sock,
+        pytest.raises(ValueError, match="keepalive_idle is a whole number of 1 to 32767 seconds, not 0"),
+    ):
+        set_option(sock, "keepalive_idle", 0)
 
 
 def test_an_unknown_name_is_refused_with_those_that_exist() -> None:
@@ -132,9 +136,11 @@ def test_an_unknown_name_is_refused_with_those_that_exist() -> None:
 
 def test_what_the_system_does_not_have_is_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(socket, "SO_REUSEPORT", raising=False)
-    with opened("udp4") as sock:
-        with pytest.raises(MachineFault, match=r"no socket option reuse_port \(SO_REUSEPORT\)"):
-            set_option(sock, "reuse_port", True)
+    with (
+        opened("udp4") as sock,
+        pytest.raises(MachineFault, match=r"no socket option reuse_port \(SO_REUSEPORT\)"),
+    ):
+        set_option(sock, "reuse_port", True)
 
 
 def test_what_the_kernel_refuses_is_named() -> None:
@@ -179,9 +185,8 @@ def test_a_multicast_interface_over_ipv6_is_an_index() -> None:
 
 @pytest.mark.parametrize("kind", ["udp4", "udp6"])
 def test_an_interface_that_does_not_exist_is_named(kind: str) -> None:
-    with opened(kind) as sock:
-        with pytest.raises(ValueError, match="no network interface 'nowhere0'"):
-            set_option(sock, "multicast_interface", "nowhere0")
+    with opened(kind) as sock, pytest.raises(ValueError, match="no network interface 'nowhere0'"):
+        set_option(sock, "multicast_interface", "nowhere0")
 
 
 def test_the_multicast_options_of_ipv4_are_packed_as_single_bytes() -> None:

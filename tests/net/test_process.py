@@ -275,7 +275,11 @@ def test_children_end_with_their_reactor(reactor: Reactor) -> None:
     running = [spawn(reactor, ["cat"], log) for log in (first, second)]
     ended = spawn(reactor, ["true"], log := Log())
     turn_until(reactor, lambda: log.over)
+    orphaned = spawn(reactor, sh("exec 3<&0; cat <&3 & exec true"), log := Log())
+    turn_until(reactor, lambda: "exited" in log.names())
     reactor.close()
+    assert orphaned.stdout is not None
+    assert orphaned.stdout.is_closing()
     assert [each.returncode for each in running] == [-signal.SIGKILL] * 2
     assert all(gone(each.pid) for each in (*running, ended))
     running[0].close()
@@ -345,6 +349,7 @@ def test_a_protocol_that_raises_at_the_start(reactor: Reactor) -> None:
     process = spawn(reactor, ["cat"], log)
     turn_until(reactor, lambda: log.over)
     assert [type(error) for error in errors] == [LookupError]
+    assert log.told[-1] == ("lost", errors[0])
     assert process.returncode == -signal.SIGKILL
 
 

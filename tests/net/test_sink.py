@@ -10,7 +10,8 @@ import pytest
 
 from poise.limits import LogLimits
 from poise.loop.reactor import Reactor
-from poise.net.sink import PIPE_BUF, Sink
+from poise.net.descriptor import PIPE_BUF
+from poise.net.sink import Sink
 from poise.readiness.poller import available
 from tests.support.loops import turn_until
 
@@ -149,3 +150,19 @@ def test_what_others_have_filled_meanwhile(
     turn_until(reactor, lambda: not answers)
     assert read_all(pipe[0]) == b"one\n"
     assert len(reactor.poller) == 1
+
+
+@pytest.mark.pitfall(58)
+def test_a_terminal_that_was_stopped_stops_nobody(reactor: Reactor) -> None:
+    """A terminal is writable when a few bytes fit; a whole piece would wait for somebody to look."""
+    master, slave = os.openpty()
+    sink = Sink(reactor, slave, LogLimits(waiting=1_000_000))
+    for _ in range(1000):
+        sink.write("x" * 99 + "\n")
+    for _ in range(200):
+        reactor.turn(0)
+    assert sink._size > 0
+    assert os.get_blocking(slave)
+    sink.finish(0)
+    os.close(slave)
+    os.close(master)
