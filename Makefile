@@ -46,6 +46,7 @@ format: $(STAMP)
 
 docs: $(STAMP)
 	$(RUN) -m tests.docs_limits
+	$(RUN) -m tests.docs_pitfalls
 
 long: $(STAMP)
 	$(RUN) -m pytest -m "long" --timeout 900

@@ -59,7 +59,8 @@ def destination(family: socket.AddressFamily, address: Any) -> Any:
     if family in LOCALHOST:
         if not isinstance(address, tuple):
             raise ValueError(f"a destination is (host, port), not {address!r}")
-        if isinstance(address[0], str) and "%" in address[0]:  # names of interfaces come and go
+        host = address[0] if address else None
+        if not isinstance(host, str) or "%" in host:  # names of interfaces come and go
             return find(address, family)[1]
         return _remembered(family, address)
     if isinstance(address, bytes):  # an abstract name, as the kernel gave it (unix(7))

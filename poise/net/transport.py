@@ -11,6 +11,7 @@ from typing import Any
 from poise.limits import StreamLimits
 from poise.loop.reactor import Reactor
 from poise.net import address as addresses
+from poise.net import options
 from poise.net.kernel import unread
 from poise.net.protocol import AnyProtocol
 
@@ -28,7 +29,7 @@ class Transport:
         self._reading = True
         self._paused_writing = False
         self._high = limits.high_water
-        self._low = limits.low_water
+        self._low = min(limits.low_water, limits.high_water)
 
     # -- what the two kinds do each in their way -------------------------------------------------
 
@@ -68,6 +69,17 @@ class Transport:
     def is_paused_writing(self) -> bool:
         """Whether the protocol was asked to pause writing and not yet to go on."""
         return self._paused_writing
+
+    def set_option(self, name: str, value: Any) -> None:
+        """Set a socket option by its name in ``options.OPTIONS``, ``nodelay`` or ``keepalive`` for example.
+
+        Raises ValueError for a name or value that makes no sense, MachineFault where it is not supported.
+        """
+        options.set_option(self.get_extra_info("socket"), name, value)
+
+    def get_option(self, name: str) -> Any:
+        """What the kernel says of an option; the errors are those of set_option."""
+        return options.get_option(self.get_extra_info("socket"), name)
 
     def has_unread_input(self) -> bool:
         """Whether the kernel holds input that nobody has read: closing now would reset the connection (pitfall 18)."""

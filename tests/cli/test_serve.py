@@ -141,8 +141,8 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     real_listen = FileServer.listen
     made: list[Any] = []
 
-    def listen(self: Any, address: Any) -> Any:
-        made.append(real_listen(self, address))
+    def listen(self: Any, address: Any, **options: Any) -> Any:
+        made.append(real_listen(self, address, **options))
         return made[-1]
 
     monkeypatch.setattr(FileServer, "listen", listen)

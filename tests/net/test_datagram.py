@@ -333,6 +333,26 @@ def test_out_of_buffers_is_tried_again_by_a_timer() -> None:
 
 
 @pytest.mark.pitfall(45)
+def test_the_delay_begins_anew_after_something_was_taken() -> None:
+    reactor, _, clock = scripted_reactor()
+    script = [no_buffers(), no_buffers(), no_buffers(), None, no_buffers()]
+    sock = Scripted(socket.AF_INET, socket.SOCK_DGRAM).play(*script)
+    with reactor:
+        transport = open_datagram(reactor, Listener, local=sock)
+        for _ in range(2):
+            assert transport.sendto(b"x", ("127.0.0.1", 9))
+        for _ in range(3):
+            reactor.turn()
+        assert transport.get_write_buffer_size() == 1
+        before = clock.monotonic()
+        reactor.turn()
+        assert clock.monotonic() - before == pytest.approx(0.001)
+        assert transport.get_write_buffer_size() == 0
+        transport.abort()
+        reactor.turn(0)
+
+
+@pytest.mark.pitfall(45)
 def test_out_of_buffers_does_not_spin(house: House) -> None:
     far = house.far()
     sock = Scripted(socket.AF_INET, socket.SOCK_DGRAM).play(*(no_buffers() for _ in range(3)))

@@ -70,6 +70,7 @@ def test_a_zone_by_name_is_looked_up_each_time() -> None:
         (("::1", 80, 0, -1), "a scope"),
         ((b"127.0.0.1", 80), "a host is a string"),
         (("127.0.0.1",), "an address is"),
+        ((), "an address is"),
         (("::1", 80, 0, 0, 0), "an address is"),
     ],
 )
