@@ -54,7 +54,7 @@ class BufferedEcho(asyncio.BufferedProtocol):
         self.transport = transport
         self.buffer = memoryview(bytearray(SIZE))
 
-    def get_buffer(self, sizehint: int) -> memoryview:
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - no size is better than another
         return self.buffer
 
     def buffer_updated(self, nbytes: int) -> None:

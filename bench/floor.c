@@ -1,10 +1,11 @@
 /* The floor: what the kernel alone costs.
  *
- * A server that does nothing but epoll_wait, recv and send of the same bytes, read from a file at the start. It looks
- * at no request, so it answers anything; no server that is asked over a socket, one request at a time, can need less.
- * How far another server is from it is the part of its cost that its own code can still save.
+ * A server that does nothing but epoll_wait, recv and send of the same bytes: those of a file, read at the start, or
+ * without one those that it has received. It looks at no request, so it answers anything; no server that is asked over a
+ * socket, one request at a time, can need less. How far another server is from it is the part of its cost that its own
+ * code can still save.
  *
- * usage: floor REPLY-FILE      prints http://127.0.0.1:PORT/ when it is listening
+ * usage: floor [REPLY-FILE]      prints http://127.0.0.1:PORT/ when it is listening
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -58,18 +59,27 @@ static void watch(int poller, int fd)
     if (epoll_ctl(poller, EPOLL_CTL_ADD, fd, &event)) fail("epoll_ctl");
 }
 
-int main(int argc, char **argv)
+/* The kernel's buffer takes what one read can hold, as long as the client reads what it asks for. */
+static int answer(int fd, const char *reply, size_t size)
 {
     static char request[READ_SIZE];
-    static struct epoll_event events[EVENTS];
-    size_t size;
+    ssize_t count = recv(fd, request, sizeof request, 0);
+    if (count <= 0) return 0;
+    if (!reply) reply = request, size = (size_t)count;
+    return send(fd, reply, size, MSG_NOSIGNAL) == (ssize_t)size;
+}
 
-    if (argc != 2) {
-        fprintf(stderr, "usage: floor REPLY-FILE\n");
+int main(int argc, char **argv)
+{
+    static struct epoll_event events[EVENTS];
+    size_t size = 0;
+
+    if (argc > 2) {
+        fprintf(stderr, "usage: floor [REPLY-FILE]\n");
         return 2;
     }
     signal(SIGPIPE, SIG_IGN);
-    char *reply = slurp(argv[1], &size);
+    char *reply = argc > 1 ? slurp(argv[1], &size) : NULL;
     int listener = listening(), poller = epoll_create1(EPOLL_CLOEXEC);
     if (poller < 0) fail("epoll_create1");
     watch(poller, listener);
@@ -83,8 +93,7 @@ int main(int argc, char **argv)
                 if (client < 0) continue;
                 setsockopt(client, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
                 watch(poller, client);
-            } else if (recv(fd, request, sizeof request, 0) <= 0 ||
-                       send(fd, reply, size, MSG_NOSIGNAL) != (ssize_t)size) {
+            } else if (!answer(fd, reply, size)) {
                 close(fd); /* closing takes it out of the epoll: nobody else holds this socket */
             }
         }

@@ -1,4 +1,4 @@
-"""One round: load from ``wrk`` on one side, the processor time of the server on the other.
+"""One round: load from the client on one side, the processor time of the server on the other.
 
 Processor time per request is the first figure, because it holds even while the machine is busy with something else.
 It is read from three places, the most exact that the system has:
@@ -12,58 +12,19 @@ It is read from three places, the most exact that the system has:
 from __future__ import annotations
 
 import os
-import re
 import subprocess
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
+from bench.load import Sample
 from bench.scenarios import Scenario
 from bench.servers import Server, pinned
 
 PROC = Path("/proc")
 NANOSECONDS = 1_000_000_000
 CPUCLOCK_SCHED = 2  # linux/posix-timers.h: the clock counts what the scheduler gave the process
-MARGIN = 30.0  # seconds that wrk may take beyond its round before it is given up
-
-
-@dataclass(frozen=True, slots=True)
-class Load:
-    """What ``wrk`` says about one round."""
-
-    requests: int
-    seconds: float
-    errors: int = 0  # connect, read, write and timeout together
-    refused: int = 0  # replies that are neither 2xx nor 3xx
-
-    @property
-    def clean(self) -> bool:
-        return self.requests > 0 and not self.errors and not self.refused
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """One round of one server."""
-
-    load: Load
-    cpu_ns: int  # nanoseconds that all processes of the server ran, in user and system mode
-    wall_ns: int  # nanoseconds that passed meanwhile
-
-    @property
-    def rate(self) -> float:
-        """Requests per second."""
-        return self.load.requests / self.load.seconds
-
-    @property
-    def cost(self) -> float:
-        """Microseconds of processor time per request."""
-        return self.cpu_ns / 1000 / self.load.requests
-
-    @property
-    def busy(self) -> float:
-        """The share of one core that the server used; near 1 when it was at its capacity."""
-        return self.cpu_ns / self.wall_ns
+MARGIN = 30.0  # seconds that the client may take beyond its round before it is given up
 
 
 # --- processor time ---------------------------------------------------------------------------------------
@@ -131,42 +92,15 @@ def cpu_ns(pids: Iterable[int], read: Callable[[int], int]) -> int:
 # --- load -------------------------------------------------------------------------------------------------
 
 
-def parse_wrk(text: str) -> Load:
-    """The summary that ``wrk`` prints. Raises ValueError when it is not one."""
-    total = re.search(r"^ *(\d+) requests in ([\d.]+)(us|ms|s|m),", text, re.MULTILINE)
-    if total is None:
-        raise ValueError(f"not a summary of wrk: {text[-200:]!r}")
-    unit = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0}[total[3]]
-    sockets = re.search(r"Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)", text)
-    refused = re.search(r"Non-2xx or 3xx responses: (\d+)", text)
-    return Load(
-        requests=int(total[1]),
-        seconds=float(total[2]) * unit,
-        errors=sum(map(int, sockets.groups())) if sockets else 0,
-        refused=int(refused[1]) if refused else 0,
-    )
+def measure(server: Server, scenario: Scenario, folder: Path, seconds: int, core: int, clock: str) -> Sample:
+    """One round against ``server``; ``folder`` holds what the scenario has prepared.
 
-
-def wrk_command(scenario: Scenario, port: int, seconds: int) -> list[str]:
-    url = f"http://127.0.0.1:{port}{scenario.path}"
-    return [
-        "wrk",
-        "--threads",
-        "1",
-        "--connections",
-        str(scenario.connections),
-        "--duration",
-        f"{seconds}s",
-        url,
-    ]
-
-
-def measure(server: Server, scenario: Scenario, seconds: int, core: int, clock: str) -> Sample:
-    """One round against ``server`` with the client pinned to ``core``; ``clock`` names one of :data:`SOURCES`."""
+    The client is pinned to ``core``; ``clock`` names one of :data:`SOURCES`.
+    """
     pids, read = session_members(server.process.pid), SOURCES[clock]
-    command = wrk_command(scenario, server.port, seconds)
+    command = scenario.client(folder, server.port, seconds)
     with pinned(core):
         ran, began = cpu_ns(pids, read), time.monotonic_ns()
         client = subprocess.run(command, capture_output=True, text=True, check=True, timeout=seconds + MARGIN)
         spent, passed = cpu_ns(pids, read) - ran, time.monotonic_ns() - began
-    return Sample(load=parse_wrk(client.stdout), cpu_ns=spent, wall_ns=passed)
+    return Sample(load=scenario.parse(client.stdout), cpu_ns=spent, wall_ns=passed)

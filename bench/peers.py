@@ -1,7 +1,8 @@
 """Who is measured: one :class:`Peer` per server, started as its own documentation says to run it for speed.
 
-All of them serve the same folder on 127.0.0.1 with one worker and without an access log. To add one, write a function
-that returns its command line (it may write a configuration file into ``place.scratch``) and add it to :data:`PEERS`.
+All of them listen on 127.0.0.1 with one worker; those of HTTP serve the same folder, without an access log. To add one,
+write a function that returns its command line (it may write a configuration file into ``place.scratch``) and add it to
+:data:`HTTP_PEERS` or :data:`ECHO_PEERS`.
 """
 
 from __future__ import annotations
@@ -10,10 +11,11 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
+from bench.scenarios import ROOT
 
 # nginx closes a connection after 1,000 requests by default, which none of the others does.
 KEEPALIVE_REQUESTS = 1_000_000_000
@@ -26,7 +28,7 @@ class Place:
     site: Path  # the folder to serve
     scratch: Path  # a folder of its own, empty at the start
     port: int  # free a moment ago; for peers that cannot choose and announce one
-    reply: bytes  # what the reference server answers, head and body
+    reply: bytes  # what the reference server answers, head and body; empty when each answers on its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +38,15 @@ class Peer:
     command: Callable[[Place], list[str]]
     version: tuple[str, ...]  # the command that prints it
     needs: tuple[str, ...] = ()  # programs that must be on the PATH
-    announces: bool = True  # prints http://127.0.0.1:PORT/ when it is listening
+    modules: tuple[str, ...] = ()  # Python modules that this interpreter must have
+    announces: bool = True  # prints http://127.0.0.1:PORT/ (or tcp:) when it is listening
     logs: bool = False  # has a log on stderr that cannot be switched off; it must not fill the disk
     folder: Path = ROOT  # the working folder
 
     def missing(self) -> str | None:
         """Why this peer cannot run here, or None."""
         absent = [program for program in self.needs if shutil.which(program) is None]
+        absent += [module for module in self.modules if find_spec(module) is None]
         return f"{', '.join(absent)} not installed" if absent else None
 
 
@@ -61,10 +65,12 @@ def http_server(protocol: str) -> Callable[[Place], list[str]]:
 
 
 def floor(place: Place) -> list[str]:
-    """Compiled on the spot; it sends the reference server's own bytes, so both move the same amount."""
+    """Compiled on the spot; it sends the reference server's own bytes, so both move the same amount, or what it gets."""
     program, reply = place.scratch / "floor", place.scratch / "reply"
-    reply.write_bytes(place.reply)
     subprocess.run(["cc", "-O2", "-o", str(program), str(ROOT / "bench" / "floor.c")], check=True)
+    if not place.reply:
+        return [str(program)]
+    reply.write_bytes(place.reply)
     return [str(program), str(reply)]
 
 
@@ -132,40 +138,49 @@ def lighttpd(place: Place) -> list[str]:
     return ["lighttpd", "-D", "-f", str(configuration)]
 
 
-def poise_at(folder: Path) -> Peer:
+def echo(kind: str, checkout: Path = ROOT) -> Callable[[Place], list[str]]:
+    program = str(ROOT / "bench" / "echo_server.py")
+    return lambda _place: [sys.executable, program, kind, str(checkout)]
+
+
+def http_before(folder: Path) -> Peer:
     """Another checkout of Poise, to hold a change against what was there before."""
-    about = f"the checkout in {folder}"
-    return Peer("poise-before", about, poise, (sys.executable, "-m", "poise", "--version"), folder=folder)
+    return Peer("poise-before", f"the checkout in {folder}", poise, POISE_VERSION, folder=folder)
 
 
+def echo_before(folder: Path) -> Peer:
+    """The same for the echo, whose program is always that of this checkout."""
+    return replace(http_before(folder), command=echo("poise", folder))
+
+
+POISE_VERSION = (sys.executable, "-m", "poise", "--version")
 PYTHON_VERSION = (sys.executable, "--version")
+UVLOOP_VERSION = (sys.executable, "-c", "import uvloop; print('uvloop', uvloop.__version__)")
 NGINX_VERSION = ("nginx", "-v")
 CACHE = "open_file_cache max=1000 inactive=60s; open_file_cache_valid 60s; open_file_cache_errors on;"
+FLOOR = Peer("floor", "C: epoll, recv, send of the same bytes", floor, ("cc", "--version"), ("cc",))
 
-PEERS: dict[str, Peer] = {
-    peer.name: peer
-    for peer in (
-        Peer("poise", "this checkout", poise, (sys.executable, "-m", "poise", "--version")),
-        Peer("floor", "C: epoll, recv, send of the same bytes", floor, ("cc", "--version"), ("cc",)),
-        Peer("nginx", "nginx, sendfile on", nginx(""), NGINX_VERSION, ("nginx",), announces=False),
-        Peer(
-            "nginx-cache",
-            "nginx with open_file_cache",
-            nginx(CACHE),
-            NGINX_VERSION,
-            ("nginx",),
-            announces=False,
-        ),
-        Peer("lighttpd", "lighttpd", lighttpd, ("lighttpd", "-v"), ("lighttpd",), announces=False),
-        Peer(
-            "http.server",
-            "Python's own, as it comes (1.0)",
-            http_server("HTTP/1.0"),
-            PYTHON_VERSION,
-            logs=True,
-        ),
-        Peer(
-            "http.server-1.1", "Python's own, kept alive", http_server("HTTP/1.1"), PYTHON_VERSION, logs=True
-        ),
-    )
-}
+HTTP_PEERS = (
+    Peer("poise", "this checkout", poise, POISE_VERSION),
+    FLOOR,
+    Peer("nginx", "nginx, sendfile on", nginx(""), NGINX_VERSION, ("nginx",), announces=False),
+    Peer(
+        "nginx-cache", "nginx with open_file_cache", nginx(CACHE), NGINX_VERSION, ("nginx",), announces=False
+    ),
+    Peer("lighttpd", "lighttpd", lighttpd, ("lighttpd", "-v"), ("lighttpd",), announces=False),
+    Peer(
+        "http.server", "Python's own, as it comes (1.0)", http_server("HTTP/1.0"), PYTHON_VERSION, logs=True
+    ),
+    Peer("http.server-1.1", "Python's own, kept alive", http_server("HTTP/1.1"), PYTHON_VERSION, logs=True),
+)
+
+ECHO_PEERS = (
+    Peer("poise", "this checkout, Protocol", echo("poise"), POISE_VERSION),
+    FLOOR,
+    Peer("uvloop", "uvloop, Protocol", echo("uvloop"), UVLOOP_VERSION, modules=("uvloop",)),
+    Peer("asyncio", "asyncio, Protocol", echo("asyncio"), PYTHON_VERSION),
+    Peer("asyncio-buffered", "asyncio, BufferedProtocol", echo("asyncio-buffered"), PYTHON_VERSION),
+    Peer(
+        "asyncio-streams", "asyncio, StreamReader and StreamWriter", echo("asyncio-streams"), PYTHON_VERSION
+    ),
+)

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from statistics import median
 from typing import Any
 
-from bench.measure import Sample
+from bench.load import Sample
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +70,12 @@ def figures(rounds: Mapping[str, Sequence[Sample]], reference: str) -> list[Figu
     return sorted(lines, key=lambda line: line.name != reference)
 
 
-def table(lines: Sequence[Figures], reference: str) -> str:
-    """The figures for a person, in columns."""
+def table(lines: Sequence[Figures], reference: str, unit: str = "request") -> str:
+    """The figures for a person, in columns; ``unit`` is what was counted."""
     head = (
         "server",
-        "requests/s",
-        "CPU µs/request",
+        f"{unit}s/s",
+        f"CPU µs/{unit}",
         "core",
         f"CPU: {reference} ÷ it",
         f"rate: {reference} ÷ it",
@@ -94,11 +94,14 @@ def table(lines: Sequence[Figures], reference: str) -> str:
         )
         for line in lines
     ]
-    widths = [max(width(row[column]) for row in rows) for column in range(len(head))]
+    return columns(rows, left=(0, len(head) - 1))
+
+
+def columns(rows: Sequence[Sequence[str]], left: Sequence[int]) -> str:
+    """Rows of equal length with their cells below each other, those of the columns ``left`` flush left."""
+    widths = [max(width(row[column]) for row in rows) for column in range(len(rows[0]))]
     return "\n".join(
-        "  ".join(
-            pad(cell, widths[column], left=column in (0, len(head) - 1)) for column, cell in enumerate(row)
-        ).rstrip()
+        "  ".join(pad(cell, widths[column], left=column in left) for column, cell in enumerate(row)).rstrip()
         for row in rows
     )
 

@@ -6,14 +6,11 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from bench.measure import Sample
+from bench.asking import Unequal
+from bench.load import Sample
 from bench.peers import Peer
 from bench.scenarios import Scenario
-from bench.servers import CannotStart, Server, fetch, fetch_raw, start
-
-
-class Unequal(Exception):
-    """A server answers something else than the file; measuring it would compare different work."""
+from bench.servers import CannotStart, Server, start
 
 
 def start_all(
@@ -21,12 +18,10 @@ def start_all(
 ) -> tuple[list[Server], dict[str, str]]:
     """Start every peer that is here and answers as it should; name the others with the reason.
 
-    The first one gives its reply, byte for byte, to those that only repeat one. ``stack`` stops what was started.
+    ``scenario`` is prepared in ``folder``. The first peer gives its reply, byte for byte, to those that only repeat one.
+    ``stack`` stops what was started.
     """
-    site = folder / "site"
-    site.mkdir(mode=0o755)
-    content = scenario.prepare(site)
-    reply = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(content) + content
+    reply = scenario.plain_reply()
     servers: list[Server] = []
     skipped: dict[str, str] = {}
     for peer in peers:
@@ -34,10 +29,10 @@ def start_all(
             skipped[peer.name] = reason
             continue
         try:
-            server = start(peer, site, folder, reply, core)
+            server = start(peer, folder / "site", folder, reply, core)
             stack.callback(server.stop)
-            check(server, scenario, content)
-            server.reply = fetch_raw(server.port, scenario.path)
+            scenario.check(server.port)
+            server.reply = scenario.reply(server.port)
         except (CannotStart, Unequal, OSError) as error:
             skipped[peer.name] = str(error)
             continue
@@ -45,14 +40,6 @@ def start_all(
             reply = server.reply
         servers.append(server)
     return servers, skipped
-
-
-def check(server: Server, scenario: Scenario, content: bytes) -> None:
-    status, body = fetch(server.port, scenario.path)
-    if (status, body) != (200, content):
-        raise Unequal(
-            f"answered {status} with {len(body)} bytes, not 200 with the {len(content)} of the file"
-        )
 
 
 def take_turns(

@@ -6,7 +6,6 @@ the start: no child of the server can slip through before it is pinned, as it co
 
 from __future__ import annotations
 
-import http.client
 import os
 import re
 import signal
@@ -25,7 +24,7 @@ STOP_TIME = 5.0  # seconds until one that was asked to stop is made to
 GLANCE = 0.02  # seconds between two looks at a server that is starting
 ATTEMPTS = 3  # a port that was free a moment ago may be taken by the time the server asks for it
 
-ANNOUNCEMENT = re.compile(rb"http://127\.0\.0\.1:(\d+)/")
+ANNOUNCEMENT = re.compile(rb"//127\.0\.0\.1:(\d+)/")
 
 
 class CannotStart(Exception):
@@ -132,31 +131,3 @@ def accepts(port: int) -> bool:
     except OSError:
         return False
     return True
-
-
-def fetch(port: int, path: str) -> tuple[int, bytes]:
-    """Status and body of one GET."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=START_TIME)
-    try:
-        connection.request("GET", path)
-        response = connection.getresponse()
-        return response.status, response.read()
-    finally:
-        connection.close()
-
-
-def fetch_raw(port: int, path: str) -> bytes:
-    """Head and body of one reply exactly as they came, to the request that ``wrk`` sends."""
-    request = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode()
-    received = b""
-    with socket.create_connection(("127.0.0.1", port), timeout=START_TIME) as connection:
-        connection.sendall(request)
-        while True:
-            head, blank, body = received.partition(b"\r\n\r\n")
-            length = re.search(rb"\r\ncontent-length: *(\d+)", head.lower())
-            if blank and length and len(body) >= int(length[1]):
-                return received
-            data = connection.recv(65536)
-            if not data:
-                return received
-            received += data

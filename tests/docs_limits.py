@@ -1,4 +1,4 @@
-"""Writes the chapter *Limits* of docs/design.md from poise/limits.py: ``python3 -m tests.docs_limits``."""
+"""Writes the chapter *Limits* of docs/design.md from poise/limits/rooms.py: ``python3 -m tests.docs_limits``."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 from poise import limits
 from poise.cli.options import variable
+from poise.limits import KIB, MIB, Checked
 
 PAGE = Path(__file__).parents[1] / "docs" / "design.md"
 BEGIN, END = "<!-- limits: begin -->", "<!-- limits: end -->"
@@ -19,7 +20,7 @@ def families() -> list[type]:
     found = [
         member
         for member in vars(limits).values()
-        if inspect.isclass(member) and issubclass(member, limits.Checked) and member is not limits.Checked
+        if inspect.isclass(member) and issubclass(member, Checked) and member is not Checked
     ]
     return sorted(found, key=lambda family: inspect.getsourcelines(family)[1])
 
@@ -48,7 +49,7 @@ def row(spec: Field[Any]) -> str:
 def shown(value: float, unit: str) -> str:
     """``65536, "bytes"`` is ``64 KiB``."""
     if unit == "bytes":
-        for name, size in (("MiB", limits.MIB), ("KiB", limits.KIB)):
+        for name, size in (("MiB", MIB), ("KiB", KIB)):
             if value and value % size == 0:
                 return f"{value // size:,} {name}"
     return f"{value:,g} {unit}" if isinstance(value, float) else f"{value:,} {unit}"

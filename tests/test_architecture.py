@@ -85,7 +85,7 @@ def test_lower_layers_and_the_own_folder_may_be_imported(tree: Tree) -> None:
         "__init__.py": "from poise.net.stream import Stream\n",
         "__main__.py": "from poise.cli.main import main\n",
         "cli/main.py": "import argparse\nimport poise\nfrom poise import limits\n",
-        "limits.py": "",
+        "limits/rooms.py": "",
     }
     assert tree.faults(sources) == []
 

@@ -15,8 +15,8 @@ many connections the guest has, and gives the guest a turn, which waits for noth
 Between turns the guest hears nothing of the host and the host nothing of the guest, except what brings the next turn
 forward (``poise.loop.host``). An idle guest never wakes its host.
 
-The host's timers count whole milliseconds in part (uvloop), so a wait is rounded up: never early, and late by a
-millisecond at most. A poller may replace the kernel's object behind its descriptor (``Poller.remade``), which drops it
+uvloop counts whole milliseconds, so a wait is rounded up to them. It may still wake the guest one early; by the guest's
+own clock nothing is due then, and the rest is waited for: a guest's timer is never early. A poller may replace the kernel's object behind its descriptor (``Poller.remade``), which drops it
 from the host's set without a word; it is then watched anew.
 """
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import poise
-from poise.cli import options, standard
+from poise.cli import discovery, options, standard
 from poise.errors import PoiseError
 
 CANNOT_START = 3
@@ -20,6 +20,7 @@ Put a folder on the web, safely and fast, from one readiness loop.
 
   poise serve              this folder, for this machine only
   poise serve DIR --lan    another folder, for everyone in the local network
+  poise find               who serves in the local network and can be found (serve --announce)
 """
 
 SERVE = """\
@@ -38,6 +39,14 @@ def parser() -> argparse.ArgumentParser:
     serve = commands.add_parser("serve", help="serve a folder over HTTP", description=SERVE)
     add_serve(serve)
     serve.set_defaults(run=_serve)
+    find = commands.add_parser(
+        "find",
+        help="show who serves in the local network",
+        description=discovery.FIND,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    discovery.add_find(find)
+    find.set_defaults(run=_find)
     return top
 
 
@@ -63,7 +72,7 @@ def add_serve(serve: argparse.ArgumentParser) -> None:
     )
     where.add_argument(
         "--port",
-        type=port,
+        type=options.port,
         metavar="N",
         help="the port; 0 takes any free one; a busy one is an error (default: 8000, or the next free one)",
     )
@@ -81,6 +90,7 @@ def add_serve(serve: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="a name besides the local ones that a server on loopback answers to; may be given more than once",
     )
+    discovery.add_announce(where)
     add_tls(serve)
     what = serve.add_argument_group("what")
     what.add_argument("--dotfiles", action="store_true", help="serve files whose names begin with a dot, too")
@@ -112,16 +122,16 @@ def add_tls(serve: argparse.ArgumentParser) -> None:
     )
 
 
-def port(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or int(text) > 65535:
-        raise argparse.ArgumentTypeError(f"a port is a number from 0 to 65535, not {text!r}")
-    return int(text)
-
-
 def _serve(args: argparse.Namespace) -> int:
     from poise.cli.serve import serve  # only this command needs the server
 
     return serve(args)
+
+
+def _find(args: argparse.Namespace) -> int:
+    from poise.cli.find import find
+
+    return find(args)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -13,6 +13,7 @@ from dataclasses import Field, fields
 from typing import Any, TypeVar
 
 from poise import limits
+from poise.limits import Checked, check
 
 LIMITS = (
     limits.ListenLimits,
@@ -21,13 +22,13 @@ LIMITS = (
     limits.HttpLimits,
     limits.FileLimits,
 )
-L = TypeVar("L", bound=limits.Checked)
+L = TypeVar("L", bound=Checked)
 SIZES = {"k": 1024, "m": 1024**2, "g": 1024**3}
 TRUE = frozenset({"1", "true", "yes", "on"})
 FALSE = frozenset({"", "0", "false", "no", "off"})
 
 
-def public_limits() -> Iterator[tuple[type[limits.Checked], Field[Any]]]:
+def public_limits() -> Iterator[tuple[type[Checked], Field[Any]]]:
     for room in LIMITS:
         for spec in fields(room):
             if spec.metadata["option"]:
@@ -62,7 +63,7 @@ def number_of(spec: Field[Any]) -> Callable[[str], float]:
             unit = spec.metadata["unit"]
             raise argparse.ArgumentTypeError(f"{text!r} is not a number of {unit}") from None
         try:
-            limits.check(spec, value)
+            check(spec, value)
         except ValueError as error:
             raise argparse.ArgumentTypeError(str(error)) from None
         return value
@@ -76,6 +77,13 @@ def shown(value: Any) -> str:
         if isinstance(value, int) and value >= size and value % size == 0:
             return f"{value // size}{suffix}"
     return f"{value:g}"
+
+
+def port(text: str) -> int:
+    """A port as it is typed, 0 included."""
+    if not text.isascii() or not text.isdigit() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"a port is a number from 0 to 65535, not {text!r}")
+    return int(text)
 
 
 def chosen(room: type[L], args: argparse.Namespace) -> L:

@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from poise.cli import standard, where
+from poise.cli.announce import announce, chosen_name
 from poise.cli.options import chosen
 from poise.cli.secure import server_tls
 from poise.cli.standard import say
@@ -25,6 +26,7 @@ from poise.net.sink import Sink
 from poise.readiness.by_select import BySelect
 
 if TYPE_CHECKING:
+    from poise.net.announcer import Announcer
     from poise.net.certificates import ServerTLS
 
 RESERVED = 64  # descriptors for the poller, listeners, logs and what Python itself holds
@@ -36,6 +38,7 @@ def serve(args: argparse.Namespace) -> int:
         raise MachineFault("serving folders is not supported on Windows; the toolkit itself is, with select")
     listen_limits = _fit_descriptors(chosen(ListenLimits, args), args.poller)
     file_limits = chosen(FileLimits, args)
+    name = chosen_name(args)
     with (
         Root(args.dir, dotfiles=args.dotfiles, limits=file_limits) as root,
         Reactor(args.poller) as reactor,
@@ -59,8 +62,12 @@ def serve(args: argparse.Namespace) -> int:
             server.allows_host = local_or(args.allow_host)
         if where.every_interface(listener):
             say("listening on all interfaces: everyone in the network can read this folder")
-        _heed_signals(reactor, server, tls)  # before anybody is told that we are here
-        urls = where.urls(listener, "http" if tls is None else "https")
+        scheme = "http" if tls is None else "https"
+        announcer = None
+        if name is not None:
+            announcer = announce(reactor, name, listener, scheme, args.discovery_port)
+        _heed_signals(reactor, server, tls, announcer)  # before anybody is told that we are here
+        urls = where.urls(listener, scheme)
         standard.write(standard.OUTPUT, "".join(f"{url}\n" for url in urls))
         reactor.run()
         if server.log is not None:
@@ -69,8 +76,12 @@ def serve(args: argparse.Namespace) -> int:
     return 0
 
 
-def _heed_signals(reactor: Reactor, server: FileServer, tls: ServerTLS | None) -> None:
+def _heed_signals(
+    reactor: Reactor, server: FileServer, tls: ServerTLS | None, announcer: Announcer | None
+) -> None:
     def stop() -> None:
+        if announcer is not None:
+            announcer.close()  # nobody should be sent to a server that is going
         if server.draining:
             server.close()  # asked twice: now
         else:

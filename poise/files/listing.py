@@ -9,24 +9,21 @@ picture in the place of control characters, and linked as ``./`` and an escaped 
 ``javascript:…`` is a file.
 
 The work is bounded by the number of entries that are looked at, hidden ones included: a folder with a million
-of them is read no further than one with ten thousand. They are read and sorted at once, since the first
-sentence counts them; the rows of a long page are made while it is sent.
+of them is read no further than one with ten thousand. A long folder is read a slice at a time, with turns for
+others between, and its rows are made while the page is sent.
 """
 
 from __future__ import annotations
 
-import os
-import re
-import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import islice
-from typing import NamedTuple
 
-from poise.errors import RequestError
-from poise.files.locate import FILE_FLAGS, Located, Root, refusal
-from poise.files.names import Names, hidden, nameable, path_of, quote, visible
+from poise.files.locate import Located, Root
+from poise.files.names import Names, path_of, quote, visible
+from poise.files.scan import Entry, Scan
 from poise.http.page import TAIL, escape, page_head
+from poise.limits import FileLimits
 
 TEXTS = {
     "top": "The top folder",
@@ -68,111 +65,77 @@ UNITS = ("kB", "MB", "GB", "TB", "PB", "EB")
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
-DIGITS = re.compile(r"[0-9]+")
 
-FOLDER_READ_FLAGS = FILE_FLAGS | getattr(os, "O_DIRECTORY", 0)
+class Listing:
+    """The page of a long folder, piece by piece: nothing while the folder is read, then its rows.
 
-
-class Entry(NamedTuple):
-    """One row: a name on disk and what is told about it."""
-
-    name: bytes
-    is_folder: bool
-    size: int
-    """Bytes; 0 for a folder, whose own size tells a person nothing."""
-    modified: float
-    """Seconds since the epoch."""
-
-    def order(self) -> tuple[bool, str, bytes]:
-        """Folders first, then as a person counts: ``2.txt`` before ``10.txt``, capitals as small letters."""
-        text = self.name.decode("utf-8", "replace").casefold()
-        return not self.is_folder, DIGITS.sub(as_number, text), self.name
-
-
-def as_number(digits: re.Match[str]) -> str:
-    """The digits with their count before them: sorted as text, a longer number comes later."""
-    number = digits[0].lstrip("0")
-    return f"{len(number):03}{number}"
-
-
-def read(root: Root, folder: Located) -> tuple[list[Entry], bool]:
-    """The entries of ``folder`` that may be shown, in order, and whether some were left unread.
-
-    Raises :class:`RequestError` when the folder may not be read.
+    An iterator that lets go of the folder when it is closed, begun or not.
     """
-    limit = root.limits.entries
-    try:
-        fd = os.open(b".", FOLDER_READ_FLAGS, dir_fd=folder.fd)
-        try:
-            with os.scandir(fd) as found:
-                entries = list(shown(root, folder, islice(found, limit)))
-                cut = next(found, None) is not None
-        finally:
-            os.close(fd)
-    except OSError as error:
-        raise refusal(error) from error
-    entries.sort(key=Entry.order)
-    return entries, cut
+
+    def __init__(self, root: Root, scan: Scan, names: Names) -> None:
+        self._limits = root.limits
+        self._scan = scan
+        self._names = names
+        self._pieces: Iterator[bytes] | None = None
+
+    def __iter__(self) -> Listing:
+        return self
+
+    def __next__(self) -> bytes:
+        if self._pieces is None:
+            if not self._scan.done:
+                self._scan.step(self._limits.looks)
+                return b""  # whoever sends this gives others a turn
+            self._pieces = pieces(self._names, self._scan, self._limits)
+        return next(self._pieces)
+
+    def close(self) -> None:
+        self._scan.close()
 
 
-def shown(root: Root, folder: Located, found: Iterable[os.DirEntry[str]]) -> Iterator[Entry]:
-    """Those of ``found`` that a URL below ``folder`` would be answered with."""
-    for item in found:
-        name = os.fsencode(item.name)
-        if not nameable(name) or (hidden(name) and not root.dotfiles):
-            continue
-        try:
-            state = item.stat(follow_symlinks=False)
-            if stat.S_ISLNK(state.st_mode):
-                with root.child(folder, name) as target:
-                    state = target.stat
-        except (OSError, RequestError):
-            continue  # gone since it was listed, or not to be had
-        if stat.S_ISDIR(state.st_mode):
-            yield Entry(name, True, 0, state.st_mtime)
-        elif stat.S_ISREG(state.st_mode):
-            yield Entry(name, False, state.st_size, state.st_mtime)
-
-
-def listing(root: Root, folder: Located) -> bytes | Iterator[bytes]:
-    """The page for ``folder``: whole when it is short, else piece by piece, each of at most ``rows`` rows.
+def listing(root: Root, folder: Located) -> bytes | Listing:
+    """The page for ``folder``: whole when it is short, else piece by piece.
 
     Raises :class:`RequestError` when the folder may not be read, now and not while the pieces are made.
     """
-    entries, cut = read(root, folder)
-    made = pieces(folder.names, entries, root.limits.entries if cut else None, root.limits.rows)
-    return b"".join(made) if len(entries) <= root.limits.rows else made
+    scan = Scan(root, folder)
+    scan.step(root.limits.looks)
+    if not scan.done:
+        return Listing(root, scan, folder.names)
+    return b"".join(pieces(folder.names, scan, root.limits))
 
 
-def pieces(names: Names, entries: list[Entry], limit: int | None, rows: int) -> Iterator[bytes]:
-    """The page, ``rows`` entries at a time. ``limit`` is how many were looked at when not all were."""
+def pieces(names: Names, scan: Scan, limits: FileLimits) -> Iterator[bytes]:
+    """The page, ``limits.rows`` entries at a time."""
     beginning = f"""\
 {page_head(visible(names[-1]) if names else TEXTS["top"])}\
 <a class="skip" href="#list">{TEXTS["skip"]}</a>
 <header>
-{crumbs(names)}<h1>{sentence(names, entries, limit)}</h1>
+{crumbs(names)}<h1>{sentence(names, scan, limits.entries)}</h1>
 </header>
 <main id="list">
 """
-    yield f"{beginning}{TABLE_HEAD if entries else ''}".encode()
-    for start in range(0, len(entries), rows):
-        yield "".join([row(entry) for entry in entries[start : start + rows]]).encode()
-    yield f"{TABLE_TAIL if entries else ''}{up(names) if names else ''}</main>\n{TAIL}".encode()
+    some = scan.folders or scan.files
+    yield f"{beginning}{TABLE_HEAD if some else ''}".encode()
+    entries = scan.entries()
+    while rows := [row(entry) for entry in islice(entries, limits.rows)]:
+        yield "".join(rows).encode()
+    yield f"{TABLE_TAIL if some else ''}{up(names) if names else ''}</main>\n{TAIL}".encode()
 
 
-def sentence(names: Names, entries: list[Entry], limit: int | None) -> str:
-    """What the reader came to know, first. ``limit`` is how many were looked at when not all were."""
+def sentence(names: Names, scan: Scan, limit: int) -> str:
+    """What the reader came to know, first. ``limit`` is how many entries are looked at at most."""
     name = TEXTS["folder"].format(name=f"<b>{isolated(names[-1])}</b>") if names else TEXTS["top"]
-    folders = sum(entry.is_folder for entry in entries)
-    files = len(entries) - folders
     parts = []
-    if folders:
-        parts.append(TEXTS["subfolder" if folders == 1 else "subfolders"].format(count=f"{folders:,}"))
-    if files:
-        parts.append(TEXTS["file" if files == 1 else "files"].format(count=f"{files:,}"))
-        parts.append(human_size(sum(entry.size for entry in entries)))
+    if scan.folders:
+        parts.append(
+            TEXTS["subfolder" if scan.folders == 1 else "subfolders"].format(count=f"{scan.folders:,}")
+        )
+    if scan.files:
+        parts.append(TEXTS["file" if scan.files == 1 else "files"].format(count=f"{scan.files:,}"))
+        parts.append(human_size(scan.bytes))
     counts = ", ".join(parts)
-    if limit is not None:
+    if scan.cut:
         return TEXTS["cut"].format(folder=name, limit=f"{limit:,}", counts=counts or TEXTS["none"])
     return TEXTS["holds" if parts else "empty"].format(folder=name, counts=counts)
 

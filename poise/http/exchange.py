@@ -70,6 +70,7 @@ class Exchange(Protocol):
         "_share_used",
         "_started",
         "_stream",
+        "_unlogged",
         "_wire",
     )
 
@@ -83,6 +84,7 @@ class Exchange(Protocol):
         self._wire: ServerConnection | None = None
         self._deadline = server.reactor.deadline(server.limits.head_time, self._expired)
         self._replying: Replying | None = None  # comes and stays with the wire
+        self._unlogged: tuple[str, int, int] | None = None
         self._held = False  # the client does not take its replies
         self._share_used = False  # it has had its share of this turn
         self._request: Request | None = None
@@ -129,6 +131,7 @@ class Exchange(Protocol):
 
     def resume_writing(self) -> None:
         self._held = False
+        self._log_now(0)
         self._deadline.since = self._server.reactor.now  # while it was held, the stream watched over it
         if self._replying is not None:
             self._replying.go_on()
@@ -140,6 +143,7 @@ class Exchange(Protocol):
         if self._request is not None:
             self._log_request()  # it was cut short: what was sent of it is what is logged
             self._request = None
+        self._log_now(self._stream.unsent)
         self._server.exchange_gone(self)
         if self._replying is not None:
             self._replying.close()
@@ -174,7 +178,9 @@ class Exchange(Protocol):
         wire = self._wire
         if wire is None:
             return
-        share = self._server.limits.requests_per_turn
+        clock = self._server.reactor.clock.monotonic
+        limits = self._server.limits
+        share, end = limits.requests_per_turn, clock() + limits.turn_time
         try:
             while self._phase <= BODY and not self._held and not self._share_used:
                 event = wire.next_event()
@@ -182,18 +188,19 @@ class Exchange(Protocol):
                     break
                 if isinstance(event, RequestHead):
                     self._begin_request(event)
-                elif isinstance(event, Data):
+                    continue
+                if isinstance(event, Data):
                     self._collect(event.data)
                 else:
                     self._respond()
-                    share -= 1
-                    if not share and wire.buffered:
-                        self._take_up_later()
+                share -= 1
+                if wire.buffered and (share <= 0 or clock() >= end):
+                    self._take_up_later()
         except RequestError as fault:
             self._refuse(fault)
         if self._phase is HEAD and wire.must_close:
             self._close(linger=False)  # the client had ended its side while a reply was on its way
-        elif self._phase is HEAD and not wire.buffered:
+        elif self._phase is HEAD and wire.idle:
             self._enter(IDLE, self._server.limits.idle_time)
 
     def _take_up_later(self) -> None:
@@ -209,7 +216,8 @@ class Exchange(Protocol):
         """Read and parse again, unless another reason to wait remains."""
         if self._held or self._share_used or self._phase is CLOSING:
             return
-        self._stream.resume_reading()
+        if self._wire is None or self._wire.buffered <= self._stream.limits.read_size:
+            self._stream.resume_reading()
         self._advance()
 
     def _begin_request(self, head: RequestHead) -> None:
@@ -224,6 +232,8 @@ class Exchange(Protocol):
         if refusal is not None:
             self._reply(refusal, close=True)
             return
+        if head.length is not None and head.length > self._server.limits.body:
+            raise RequestError(413, f"A request body may have {self._server.limits.body} bytes here.")
         self._enter(BODY, self._server.limits.body_stall)
         if head.expect_continue and self._wire is not None and not self._wire.buffered:
             self._stream.write(self._wire.send_continue())
@@ -327,11 +337,21 @@ class Exchange(Protocol):
             self._stream.close(linger=linger)
 
     def _log_request(self) -> None:
-        log = self._server.log
-        if log is not None and self._replying is not None:
-            line = self._request.line if self._request is not None else "-"
-            log.add(self._stream.client, line, self._replying.status or GONE, self._replying.sent)
-            self._replying.status = self._replying.sent = 0
+        """Log it when it was handed over; when the client has yet to take much of it, when it has, or has left."""
+        replying, wire = self._replying, self._wire
+        if self._server.log is None or replying is None or wire is None:
+            return
+        line = self._request.line if self._request is not None else wire.refused_line or "-"
+        self._unlogged = (line, replying.status or GONE, replying.sent)
+        replying.status = replying.sent = 0
+        if not self._held:
+            self._log_now(0)
+
+    def _log_now(self, unsent: int) -> None:
+        unlogged, self._unlogged = self._unlogged, None
+        if unlogged is not None and self._server.log is not None:
+            line, status, sent = unlogged
+            self._server.log.add(self._stream.client, line, status, max(0, sent - unsent))
 
     # -- deadlines and the end -------------------------------------------------------------------
 

@@ -52,13 +52,17 @@ class Reply:
         self,
         status: int,
         fields: Iterable[tuple[str, str]] = (),
-        body: bytes | Iterable[bytes] | FileBody = b"",
+        body: bytes | bytearray | memoryview | Iterable[bytes] | FileBody = b"",
         *,
         validator: Callable[[], bool] | None = None,
     ) -> None:
         self.status = status
         self.fields = tuple(fields)
-        self.body = body
+        if isinstance(body, str):
+            raise TypeError("the body of a reply is bytes: encode the text, and say how in Content-Type")
+        self.body: bytes | Iterable[bytes] | FileBody = (
+            bytes(body) if isinstance(body, (bytearray, memoryview)) else body
+        )
         self.validator = validator
 
     @property

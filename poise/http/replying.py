@@ -7,11 +7,12 @@ client that reads slowly costs a slow producer and no memory.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from poise.http.errorpage import error_reply
 from poise.http.message import FileBody, Reply
-from poise.wire.http.connection import ServerConnection
+from poise.wire.http.connection import WITHOUT_CONTENT, ServerConnection
 
 if TYPE_CHECKING:
     from poise.net.stream import Stream
@@ -48,7 +49,7 @@ class Replying:
     def start(self, reply: Reply, date: str) -> bytes:
         """Send ``reply``; returns its head as it went out. A reply that cannot be written becomes a 500."""
         try:
-            producer = None if isinstance(reply.body, (bytes, FileBody)) else iter(reply.body)
+            producer = self._begin(reply)
             head = self._head(reply, date)
         except Exception as error:  # noqa: BLE001 - a reply that breaks the rules is our fault, and is not sent
             self.stream.reactor.on_error(error)
@@ -79,6 +80,17 @@ class Replying:
             self.late = self._producer is not None
         return head
 
+    def _begin(self, reply: Reply) -> Iterator[bytes] | None:
+        """What produces the body, with its first piece made: a producer that fails at once can still be a 500."""
+        asked = self.wire.head
+        if isinstance(reply.body, (bytes, FileBody)):
+            return None
+        producer = iter(reply.body)
+        if asked is None or asked.method == "HEAD" or reply.status in WITHOUT_CONTENT:
+            return producer
+        first = next(producer, None)
+        return iter(()) if first is None else chain((first,), producer)
+
     def _head(self, reply: Reply, date: str) -> bytes:
         return self.wire.send_reply(reply.status, reply.fields, length=reply.length, date=date)
 
@@ -100,9 +112,11 @@ class Replying:
             self.pump()
 
     def pump(self) -> None:
-        """Produce more of the body, at most one write budget and so many pieces of it in one turn."""
+        """Produce more of the body: of bytes, pieces and time no more than a turn's share."""
         budget = self.stream.limits.write_size
         pieces = self.wire.limits.pieces
+        clock = self.stream.reactor.clock.monotonic
+        end = clock() + self.wire.limits.turn_time
         try:
             while self._producer is not None and budget > 0 and pieces and not self._held:
                 pieces -= 1
@@ -114,6 +128,8 @@ class Replying:
                     budget -= len(data)
                     self.sent += len(data)
                     self._write(self.wire.send_data(data))
+                if clock() >= end:
+                    break
         except Exception as error:  # noqa: BLE001 - whatever a producer raises, the loop goes on
             # Half a reply is out: only cutting the connection tells the client that it is not whole.
             self.stream.reactor.on_error(error)

@@ -147,7 +147,10 @@ class HTTPServer:
         if self.allows_host is not None and not self.allows_host(request.head.host):
             return error_reply(421, "This server answers only to local names; --allow-host adds others.")
         try:
-            return method(request)
+            reply = method(request)
+            if reply is not None and not isinstance(reply, Reply):
+                raise TypeError(f"{method.__name__}() returns a Reply or None, not {reply!r}")
+            return reply
         except RequestError as fault:
             return error_reply(fault.status, fault.detail)
         except Exception as error:  # noqa: BLE001 - the client gets its answer, the log the traceback

@@ -81,7 +81,7 @@ class Timers:
 
     def call_at(self, when: float, callback: Callback, args: tuple[Any, ...] = ()) -> TimerHandle:
         """Have ``callback(*args)`` called at ``when``; in the past is due at once. ValueError for NaN."""
-        if math.isnan(when):
+        if when != when:  # true of NaN alone
             raise ValueError("a timer cannot be due at NaN")
         handle = TimerHandle(self, when, callback, args)
         self._made += 1
@@ -151,13 +151,19 @@ class Deadline:
         self.duration = duration
         due = now + duration
         if due < self._queued:
+            if self._queued != _NEVER:
+                self._deadlines._became_stale()
             self._deadlines._put(self, due)
 
     def cancel(self) -> None:
         """Never call it, and let go of the callback now. May be repeated, also after it expired."""
         self.callback = None
-        if self._queued != _OVER:
-            self._deadlines._was_cancelled(self)
+        queued = self._queued
+        if queued != _OVER:
+            self._queued = _OVER
+            self._deadlines._live -= 1
+            if queued != _NEVER:
+                self._deadlines._became_stale()
 
     def __lt__(self, other: Deadline) -> bool:
         return False  # entries of the same time have no order; this only keeps the heap from asking for one
@@ -201,9 +207,12 @@ class Deadlines:
 
     def start(self, duration: float, callback: Callback, now: float) -> Deadline:
         """A deadline that is due ``duration`` seconds after ``now``. ValueError for a negative or NaN duration."""
+        if not duration >= 0:
+            raise ValueError(f"a duration must be at least 0 seconds, not {duration}")
         deadline = Deadline(self, duration, callback, now)
-        deadline.change(duration, now)
         self._live += 1
+        if duration != _NEVER:
+            self._put(deadline, now + duration)
         return deadline
 
     def expire(self, now: float, limit: int | None = None) -> list[Deadline]:
@@ -244,9 +253,7 @@ class Deadlines:
             self._put(deadline, due)
 
     def _put(self, deadline: Deadline, due: float) -> None:
-        """Queue an entry; one that was queued for later becomes stale."""
-        if deadline._queued != _NEVER:
-            self._became_stale()
+        """Queue an entry, the only one of ``deadline`` that counts."""
         deadline._queued = due
         self._entries += 1
         queue = self._queues.get(deadline.duration)
@@ -262,12 +269,6 @@ class Deadlines:
             if self.on_sooner is not None:
                 self.on_sooner()
 
-    def _was_cancelled(self, deadline: Deadline) -> None:
-        queued, deadline._queued = deadline._queued, _OVER
-        self._live -= 1
-        if queued != _NEVER:
-            self._became_stale()
-
     def _became_stale(self) -> None:
         self._stale += 1
         if self._stale > self._limits.cancelled and 2 * self._stale > self._entries:
@@ -277,9 +278,9 @@ class Deadlines:
         """Drop the stale entries. Taking some out of a sorted queue leaves it sorted."""
         for duration, queue in list(self._queues.items()):
             entries = zip(queue.dues, queue.deadlines, strict=True)
-            kept = [entry for entry in entries if entry[0] == entry[1]._queued]
-            queue.dues = deque(due for due, _ in kept)
-            queue.deadlines = deque(deadline for _, deadline in kept)
+            kept = [deadline for due, deadline in entries if due == deadline._queued]
+            queue.dues = deque([deadline._queued for deadline in kept])
+            queue.deadlines = deque(kept)
             if not kept:
                 del self._queues[duration]
         self._heap = [entry for entry in self._heap if entry[0] == entry[1]._queued]

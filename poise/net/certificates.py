@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Mapping, Sequence
+from typing import NoReturn
 
 from poise.errors import MachineFault
 
@@ -19,7 +20,7 @@ Files = tuple[str, str | None]
 class ServerTLS:
     """A server's certificates: a default, and others by the name that the client asks for (SNI, RFC 6066).
 
-    ``alpn`` are the protocols that are offered, the preferred first (RFC 7301). Raises MachineFault, naming the file, when
+    A name of ``names`` may be ``*.example.org``, which stands for one label (RFC 9525, 6.3). ``alpn`` are the protocols that are offered, the preferred first (RFC 7301). Raises MachineFault, naming the file, when
     a certificate or key cannot be used.
     """
 
@@ -48,37 +49,36 @@ class ServerTLS:
         self._contexts, self.context = contexts, context
 
     def _load(self, files: Files) -> ssl.SSLContext:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        if self._alpn:
-            context.set_alpn_protocols(self._alpn)
+        context = _context(ssl.PROTOCOL_TLS_SERVER, self._alpn)
         certificate, key = files
         try:
-            context.load_cert_chain(certificate, key)
+            for file in {certificate, key or certificate}:  # the library's error does not name the file
+                with open(file, "rb"):
+                    pass
+            context.load_cert_chain(certificate, key, _no_password)
         except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
-            which = certificate if key is None else f"{certificate} and {key}"
-            raise MachineFault(
-                getattr(error, "errno", 0), f"cannot use the certificate in {which}: {error}"
-            ) from error
+            both = certificate if key is None else f"{certificate} and {key}"
+            raise _unusable("certificate", both, error) from error
         return context
 
     def _choose(self, connection: ssl.SSLObject | ssl.SSLSocket, name: str | None, _: ssl.SSLContext) -> None:
-        chosen = self._contexts.get((name or "").lower())
+        wanted = (name or "").lower()
+        chosen = self._contexts.get(wanted) or self._contexts.get(f"*.{wanted.partition('.')[2]}")
         if chosen is not None:
             connection.context = chosen
 
 
 class ClientTLS:
     """Whom a client trusts: the system's authorities, or those in the PEM file ``authorities``; or, when ``verify``
-    is False, anybody, which protects against listeners but not against impostors."""
+    is False, anybody, which protects against listeners but not against impostors.
+
+    Raises MachineFault, naming the file, when the authorities cannot be used.
+    """
 
     def __init__(
         self, *, authorities: str | None = None, verify: bool = True, alpn: Sequence[str] = ()
     ) -> None:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        if alpn:
-            context.set_alpn_protocols(list(alpn))
+        self.context = context = _context(ssl.PROTOCOL_TLS_CLIENT, alpn)
         if not verify:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
@@ -88,7 +88,36 @@ class ClientTLS:
             try:
                 context.load_verify_locations(authorities)
             except (OSError, ValueError) as error:
-                raise MachineFault(
-                    getattr(error, "errno", 0), f"cannot use the authorities in {authorities}: {error}"
-                ) from error
-        self.context = context
+                raise _unusable("authorities", authorities, error) from error
+
+
+def _context(side: int, alpn: Sequence[str]) -> ssl.SSLContext:
+    context = ssl.SSLContext(side)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    # A handshake in the middle of a TLS 1.2 connection would let a write wait for input; nobody needs it.
+    context.options |= ssl.OP_NO_RENEGOTIATION
+    if alpn:
+        context.set_alpn_protocols(list(alpn))
+    return context
+
+
+def _no_password() -> NoReturn:
+    """Without it the library asks on the terminal, in the middle of a reload, and waits."""
+    raise ValueError("the key is encrypted, and there is nobody to ask for its password")
+
+
+def _unusable(what: str, file: str, error: OSError | ValueError) -> MachineFault:
+    if isinstance(error, OSError) and not isinstance(error, ssl.SSLError):
+        return MachineFault(
+            error.errno, f"cannot use the {what} in {error.filename or file}: {error.strerror}"
+        )
+    return MachineFault(
+        f"cannot use the {what} in {file}: {reason(error) if isinstance(error, ssl.SSLError) else error}"
+    )
+
+
+def reason(error: ssl.SSLError) -> str:
+    """What the library complains about, in words."""
+    told = getattr(error, "verify_message", "")
+    words = (error.reason or error.strerror or str(error)).replace("_", " ").lower()
+    return f"{words}: {told}" if told else words

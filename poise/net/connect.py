@@ -29,13 +29,15 @@ from poise.limits import ConnectLimits, StreamLimits
 from poise.loop.reactor import Reactor
 from poise.loop.timers import TimerHandle
 from poise.net import address as addresses
-from poise.net.protocol import AnyProtocol, Protocol
-from poise.net.resolve import Candidate, resolve
-from poise.net.stream import Stream
+from poise.net.literal import find
+from poise.net.protocol import AnyProtocol
+from poise.net.resolve import Candidate, check, resolve
+from poise.net.stream import RESET, Stream
 from poise.readiness.interest import WRITE
 
 if TYPE_CHECKING:
     from poise.net.certificates import ClientTLS
+    from poise.net.tls import TLSStream
 
 PENDING = {errno.EINPROGRESS, errno.EALREADY, errno.EINTR}
 if sys.platform == "win32":
@@ -59,15 +61,23 @@ def connect(
 
     With ``tls`` that is after the handshake, in which the server shows a certificate for ``server_name``, or for the host.
     ``timeout`` is the limit for all of it in seconds, name resolution and handshake included. ``local`` is the address to
-    connect from. When it fails, ``on_failure(error)`` is called once, from the loop: an OSError, whose ``errors``
-    has the cause of each attempt, a TLSError, or DeadlineExceeded. Without ``on_failure`` it goes to the reactor's ``on_error``.
+    connect from, a number. When it fails, ``on_failure(error)`` is called once, from the loop: ConnectError, whose ``errors``
+    has the cause of each attempt, ResolveError, TLSError, DeadlineExceeded, or what ``factory`` raised, which is reported to
+    the reactor's ``on_error`` besides. Without ``on_failure`` all of them go there. Raises ValueError for what is no address,
+    no name, no time.
     """
     limits = limits if limits is not None else ConnectLimits()
+    timeout = limits.timeout if timeout is None else timeout
+    if not timeout > 0:
+        raise ValueError(f"a timeout must be more than 0 seconds, not {timeout}")
+    check(address)
+    if local is not None and isinstance(address, str):
+        raise ValueError("a unix socket does not connect from an address")
     plan = Plan(
-        address if isinstance(address, str) else addresses.show(address),
-        limits.timeout if timeout is None else timeout,
-        on_failure if on_failure is not None else reactor.on_error,
-        local,
+        addresses.show(address.removeprefix(addresses.UNIX) if isinstance(address, str) else address),
+        timeout,
+        on_failure,
+        None if local is None else find(local),
         limits,
         stream_limits if stream_limits is not None else StreamLimits(),
     )
@@ -76,9 +86,13 @@ def connect(
     from poise.net.tls import client_side  # the library is large, and most programs do not need it
 
     if server_name is None:
-        server_name = "" if isinstance(address, str) else address[0]
-    handshake = client_side(tls, server_name)
-    return Connecting(reactor, address, factory, plan, handshake)
+        server_name = "" if isinstance(address, str) else name_of(address[0])
+    return Connecting(reactor, address, factory, plan, client_side(tls, server_name))
+
+
+def name_of(host: str) -> str:
+    """What a certificate calls ``host``: no brackets and no zone (RFC 4007), no dot at the end (RFC 6066, 3)."""
+    return host.strip("[]").partition("%")[0].removesuffix(".")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +101,13 @@ class Plan:
 
     target: str
     timeout: float
-    on_failure: Callable[[Exception], object]
-    local: tuple[str, int] | None
+    on_failure: Callable[[Exception], object] | None
+    local: Candidate | None
     limits: ConnectLimits
     stream_limits: StreamLimits
 
 
-Handshake = Callable[[Callable[[], AnyProtocol], Callable[[Exception], object]], Protocol]
+Handshake = Callable[[Callable[[], AnyProtocol], Callable[[Exception], object]], "TLSStream"]
 """Makes the layer between stream and protocol from the protocol's factory and whom to tell when it fails."""
 
 
@@ -102,8 +116,8 @@ class ConnectError(MachineFault):
 
     def __init__(self, target: str, errors: Sequence[OSError]) -> None:
         first = errors[0] if errors else OSError(errno.EADDRNOTAVAIL, os.strerror(errno.EADDRNOTAVAIL))
-        more = f" (and {len(errors) - 1} more addresses failed)" if len(errors) > 1 else ""
-        super().__init__(first.errno, f"cannot connect to {target}: {first.strerror}{more}")
+        more = f" (and {len(errors) - 1} more failed)" if len(errors) > 1 else ""
+        super().__init__(first.errno, f"cannot connect to {target}: {first.strerror or first}{more}")
         self.errors = tuple(errors)
 
 
@@ -118,11 +132,12 @@ class Connecting:
         plan: Plan,
         handshake: Handshake | None = None,
     ) -> None:
-        self.stream: Stream | None = None
+        self.stream: Stream | TLSStream | None = None
         self._reactor = reactor
         self._factory = factory
         self._plan = plan
-        self._handshake = handshake
+        self._layer = handshake(self._done, self._handshake_failed) if handshake is not None else None
+        self._carrier: Stream | None = None  # what the handshake goes over
         self._waiting: list[Candidate] = []
         self._attempts: set[Attempt] = set()
         self._errors: list[OSError] = []
@@ -135,12 +150,15 @@ class Connecting:
         """Give it up: neither the protocol nor ``on_failure`` hears anything. Afterwards it has no effect."""
         if self._over:
             return
-        self._over = True
-        self._end.cancel()
+        self._finish()
         self._lookup.cancel()
         self._stop_trying()
-        if self.stream is not None:  # in the middle of its handshake
-            self.stream.abort()
+        if self._carrier is not None:
+            self._carrier.abort()
+
+    def _finish(self) -> None:
+        self._over = True
+        self._end.cancel()
 
     def _stop_trying(self) -> None:
         if self._next is not None:
@@ -151,73 +169,88 @@ class Connecting:
         self._waiting.clear()
 
     def _resolved(self, candidates: list[Candidate]) -> None:
-        if not self._over:
-            self._waiting = interleaved(candidates)
+        local = self._plan.local
+        usable = [each for each in candidates if local is None or each[0] == local[0]]
+        if usable:
+            self._waiting = interleaved(usable)
             self._start_next()
+        else:
+            code = errno.EAFNOSUPPORT if candidates else errno.EADDRNOTAVAIL
+            self._fail(ConnectError(self._plan.target, [OSError(code, os.strerror(code))]))
 
     def _start_next(self) -> None:
         """Start one more attempt, and a timer for the one after it."""
+        if self._over:
+            return
         if self._next is not None:
             self._next.cancel()
             self._next = None
-        if not self._waiting:
-            if not self._attempts:
-                self._fail(ConnectError(self._plan.target, self._errors))
-            return
-        self._attempts.add(Attempt(self, self._reactor, self._waiting.pop(0), self._plan))
         if self._waiting:
-            self._next = self._reactor.call_later(self._plan.limits.stagger, self._start_next)
-        # The attempt is in the set before it begins: it may be over before begin() returns.
-        for attempt in tuple(self._attempts):
-            attempt.begin()
+            attempt = Attempt(self, self._reactor, self._waiting.pop(0), self._plan)
+            self._attempts.add(attempt)
+            if self._waiting:
+                self._next = self._reactor.call_later(self._plan.limits.stagger, self._start_next)
+            attempt.begin()  # last: it may be over before this returns
+        elif not self._attempts:
+            self._fail(ConnectError(self._plan.target, self._errors))
 
     def attempt_failed(self, attempt: Attempt, error: OSError) -> None:
-        if self._over:
-            return
+        """One address is done with: the next is tried at once, but not from inside this call."""
         self._attempts.discard(attempt)
         self._errors.append(error)
-        self._reactor.call_soon(self._after_failure)
-
-    def _after_failure(self) -> None:
-        if not self._over:
-            self._start_next()
+        self._reactor.call_soon(self._start_next)
 
     def attempt_succeeded(self, attempt: Attempt, connected: socket.socket, peer: Any) -> None:
+        """The race is won; the others are closed."""
         self._attempts.discard(attempt)
         self._stop_trying()
         try:
-            protocol = self._done() if self._handshake is None else self._handshake(self._done, self._fail)
+            protocol = self._done() if self._layer is None else self._layer
         except BaseException:
-            connected.close()
+            self._reactor.retire(connected)
             raise
-        self.stream = Stream(self._reactor, connected, protocol, peer, self._plan.stream_limits)
-        self.stream.begin()
+        stream = Stream(self._reactor, connected, protocol, peer, self._plan.stream_limits)
+        if self._layer is None:
+            self.stream = stream
+        else:
+            self._carrier = stream
+        try:
+            stream.begin()
+        except (OSError, ValueError) as error:  # select(2), and a descriptor beyond its set
+            stream.fail(error)
 
     def _done(self) -> AnyProtocol:
         """All went well: nothing can time out any more, and the protocol is made."""
-        self._over = True
-        self._end.cancel()
-        return self._factory()
+        self._finish()
+        self.stream = self._layer
+        try:
+            return self._factory()
+        except Exception as error:
+            if self._plan.on_failure is not None:
+                self._plan.on_failure(error)
+            raise
 
     def _timed_out(self) -> None:
         self._fail(DeadlineExceeded(f"no connection to {self._plan.target} within {self._plan.timeout:g} s"))
 
     def _fail(self, error: Exception) -> None:
+        self.cancel()
+        self._tell(error)
+
+    def _handshake_failed(self, error: Exception) -> None:
+        """The layer closes by itself: its last words are on their way."""
         if not self._over:
-            self.cancel()
-            self._plan.on_failure(error)
+            self._finish()
+            self._tell(error)
+
+    def _tell(self, error: Exception) -> None:
+        (self._plan.on_failure or self._reactor.on_error)(error)
 
 
 class Attempt:
     """One socket on its way to one address."""
 
-    def __init__(
-        self,
-        owner: Connecting,
-        reactor: Reactor,
-        candidate: Candidate,
-        plan: Plan,
-    ) -> None:
+    def __init__(self, owner: Connecting, reactor: Reactor, candidate: Candidate, plan: Plan) -> None:
         self._owner = owner
         self._reactor = reactor
         self._family, self._sockaddr = candidate
@@ -226,20 +259,18 @@ class Attempt:
         self._retry: TimerHandle | None = None
 
     def begin(self) -> None:
-        """Make the socket and start to connect; once it has begun it has no effect."""
-        if self._socket is not None:
-            return
+        """Make the socket and start to connect."""
         try:
-            self._socket = socket.socket(self._family, socket.SOCK_STREAM)
-            self._socket.setblocking(False)
+            self._socket = connecting = socket.socket(self._family, socket.SOCK_STREAM)
+            connecting.setblocking(False)
             if self._family != socket.AF_UNIX:
-                self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                if self._plan.local is not None:
-                    self._socket.bind(self._plan.local)
+                connecting.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if self._plan.local is not None:
+                connecting.bind(self._plan.local[1])
         except OSError as error:
             self._failed(error)
         else:
-            self._try(self._socket)
+            self._try(connecting)
 
     def _try(self, connecting: socket.socket) -> None:
         self._retry = None
@@ -249,13 +280,16 @@ class Attempt:
         elif code == errno.EAGAIN and self._family == socket.AF_UNIX:
             self._retry = self._reactor.call_later(self._plan.limits.unix_retry, self._try, connecting)
         elif code in PENDING:
-            self._reactor.register(connecting.fileno(), WRITE, self._on_ready)
+            try:
+                self._reactor.register(connecting.fileno(), WRITE, self._on_ready)
+            except OSError as error:  # select(2), and a descriptor beyond its set
+                self._failed(error)
         else:
             self._failed(OSError(code, os.strerror(code)))
 
     def _on_ready(self, _mask: int) -> None:
         connecting = self._socket
-        if connecting is None:
+        if connecting is None:  # pragma: no cover - the reactor tells nothing to who has left
             return
         code = connecting.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if code:
@@ -268,6 +302,8 @@ class Attempt:
         try:
             peer = connecting.getpeername()
             if self._family != socket.AF_UNIX and connecting.getsockname() == peer:
+                # By a reset: TIME_WAIT would keep the port from the server that belongs there.
+                connecting.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
                 raise ConnectionRefusedError(errno.ECONNREFUSED, "the socket has connected to itself")
         except OSError as error:
             self._failed(error)
@@ -277,9 +313,12 @@ class Attempt:
 
     def _failed(self, error: OSError) -> None:
         self.give_up()
+        if error.filename is None:
+            error.filename = addresses.show(self._sockaddr)  # for whoever reads several of them
         self._owner.attempt_failed(self, error)
 
     def give_up(self) -> None:
+        """Close the socket, if there is one, and tell nobody."""
         if self._retry is not None:
             self._retry.cancel()
         connecting, self._socket = self._socket, None
@@ -289,8 +328,6 @@ class Attempt:
 
 def interleaved(candidates: Sequence[Candidate]) -> list[Candidate]:
     """The same addresses with their families taking turns, the preferred family first (RFC 8305, 4)."""
-    if not candidates:
-        return []
     first = [each for each in candidates if each[0] == candidates[0][0]]
     others = [each for each in candidates if each[0] != candidates[0][0]]
     mixed: list[Candidate] = []

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import socket
 import struct
 import sys
+
+from poise.readiness.interest import ERROR, INVALID
 
 if sys.platform != "win32":
     import fcntl
@@ -27,6 +32,16 @@ def unacknowledged(fd: int) -> int:
         return _ask(fd, termios.TIOCOUTQ)
     except (NameError, OSError, ValueError):
         return UNKNOWN
+
+
+def pending_error(connected: socket.socket, mask: int) -> OSError | None:
+    """The error behind the faults in ``mask``; None for a plain hang-up. Reading it clears it (socket(7), SO_ERROR)."""
+    if mask & INVALID:
+        return OSError(errno.EBADF, "the descriptor was closed behind the loop's back")
+    if not mask & ERROR:
+        return None
+    code = connected.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    return OSError(code, os.strerror(code)) if code else None
 
 
 def _ask(fd: int, request: int) -> int:

@@ -90,6 +90,7 @@ class Outgoing:
         self.stall: Stall | None = None  # watches over the peer while something waits for it
 
     def append(self, part: bytes | memoryview | FilePart) -> None:
+        """Queue ``part``, which is not empty: a part that the kernel takes nothing of would never leave."""
         self.parts.append(part)
         self.size += len(part)
 

@@ -29,17 +29,12 @@ def resolve(
 ) -> Handle | Offloaded[list[Candidate]]:
     """Call ``found(candidates)``, in the order of RFC 6724, or ``failed(error)``, once, from the loop.
 
-    What is returned has ``cancel()``. Numbers and ``"unix:/path"`` ask nobody. Raises ValueError for what is no address.
+    What is returned has ``cancel()``. Numbers, ``"localhost"`` (RFC 6761, 6.3) and ``"unix:/path"`` ask nobody. Raises
+    ValueError for what is no address.
     """
-    if isinstance(address, str):
-        return reactor.call_soon(found, [(socket.AF_UNIX, addresses.unix_path(address))])
-    try:
-        return reactor.call_soon(found, [find(address)])
-    except ValueError:
-        host, port = address
-    if not isinstance(host, str) or not host:
-        raise ValueError(f"a host is a name or a number, not {host!r}")
-    find(("127.0.0.1", port))  # a port that is none is the caller's mistake, whatever the host
+    known = check(address)
+    if known:
+        return reactor.call_soon(found, known)
 
     def done(candidates: list[Candidate] | None, error: Exception | None) -> None:
         if candidates is not None:
@@ -47,9 +42,30 @@ def resolve(
         elif error is not None:
             failed(error)
 
-    lookup = offload(reactor, look_up, host, port)
+    try:
+        lookup = offload(reactor, look_up, address[0], address[1])
+    except MachineFault as error:  # too many wait already, or no thread can be had
+        return reactor.call_soon(failed, error)
     lookup.on_done(done)
     return lookup
+
+
+def check(address: tuple[str, int] | str) -> list[Candidate]:
+    """The addresses that can be told without asking; none for a host name. ValueError for what is no address."""
+    if isinstance(address, str):
+        return [(socket.AF_UNIX, addresses.unix_path(address))]
+    if not isinstance(address, tuple) or not address or not isinstance(address[0], str):
+        raise ValueError(f'an address is (host, port) or "unix:/path", not {address!r}')
+    host, *numbers = address
+    if not host or host == "<broadcast>" or "\0" in host:
+        raise ValueError(f"a host to connect to is a name or a number, not {host!r}")
+    if host == "localhost":
+        return [find((loopback, *numbers)) for loopback in ("::1", "127.0.0.1")]
+    find(("127.0.0.1", *numbers))  # a port that is none is the caller's mistake, whatever the host
+    try:
+        return [find(address)]
+    except ValueError:
+        return []
 
 
 def look_up(host: str, port: int) -> list[Candidate]:

@@ -27,24 +27,24 @@ with unread input makes the kernel send RST, which can destroy the answer before
 from __future__ import annotations
 
 import enum
-import errno
-import os
 import socket
 import struct
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from poise.errors import DeadlineExceeded, ProgramFault
 from poise.limits import StreamLimits
 from poise.loop.reactor import Reactor
-from poise.loop.timers import Deadline
 from poise.net import address as addresses
+from poise.net.kernel import pending_error, unacknowledged
 from poise.net.outgoing import MORE, NO_SIGNAL, FilePart, Outgoing
 from poise.net.protocol import AnyProtocol
 from poise.net.stall import Stall
 from poise.net.transport import Transport
-from poise.readiness.interest import ERROR, FAULTS, INVALID, READ, WRITE
+from poise.readiness.interest import FAULTS, READ, WRITE
 
+IN_FLIGHT = 64 * 1024  # bytes; less than this the peer has, but for the blink of an eye
 RESET = struct.pack("ii", 1, 0)  # struct linger: on, 0 seconds
 
 
@@ -64,13 +64,14 @@ class Stream(Transport):
         "_fd",
         "_interest",
         "_linger",
-        "_linger_deadline",
         "_lingered",
+        "_lingering",
         "_on_gone",
         "_registered",
         "_socket",
         "_state",
         "outgoing",
+        "unsent",
     )
 
     def __init__(
@@ -94,7 +95,8 @@ class Stream(Transport):
         self._eof_wanted = False
         self._linger = False
         self._lingered = 0
-        self._linger_deadline: Deadline | None = None
+        self._lingering: Stall | None = None
+        self.unsent = 0
 
     # -- what users call -------------------------------------------------------------------------
 
@@ -119,8 +121,9 @@ class Stream(Transport):
         if not isinstance(data, bytes):
             data = memoryview(data).cast("B")
         if self.outgoing is not None:
-            self._append(bytes(data))
-            self._await_room()
+            if len(data):  # nothing to send would wait for ever behind what the kernel takes
+                self._append(bytes(data))
+                self._await_room()
             return
         try:
             sent = self._socket.send(data, NO_SIGNAL | MORE if more else NO_SIGNAL)
@@ -166,7 +169,7 @@ class Stream(Transport):
         if self._state:
             return
         self._state = State.CLOSING
-        self._linger = linger and not self._eof
+        self._linger = linger
         if not self.outgoing:
             self._flushed_and_closing()
         else:
@@ -272,7 +275,7 @@ class Stream(Transport):
         if self.outgoing is not None:
             self._flush(self.outgoing)
         elif mask & FAULTS:
-            self._lose(self._pending_error(mask))
+            self._lose(pending_error(self._socket, mask))
 
     def _end_of_input(self) -> None:
         self._eof = True
@@ -287,14 +290,6 @@ class Stream(Transport):
         self._lingered += len(data)
         if not data or self._lingered > self.limits.linger_bytes:
             self._lose(None)
-
-    def _pending_error(self, mask: int) -> OSError | None:
-        if mask & INVALID:
-            return OSError(errno.EBADF, "the descriptor was closed behind the loop's back")
-        if not mask & ERROR:
-            return None
-        code = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-        return OSError(code, os.strerror(code)) if code else None
 
     # -- output ----------------------------------------------------------------------------------
 
@@ -371,22 +366,28 @@ class Stream(Transport):
             self._lose(error)
 
     def _flushed_and_closing(self) -> None:
-        if not self._linger:
+        if not self._eof and (
+            self._linger or self.has_unread_input() or unacknowledged(self._fd) > IN_FLIGHT
+        ):
+            self._state = State.LINGERING
+            # As long as the peer takes what the kernel still holds for it, it has time.
+            self._lingering = Stall(
+                self.reactor, self._fd, self.limits.linger_time, partial(self._lose, None)
+            )
+            self._shut()
+            self._watch()
+        else:
             self._lose(None)
-            return
-        self._state = State.LINGERING
-        self._linger_deadline = self.reactor.deadline(self.limits.linger_time, lambda: self._lose(None))
-        self._shut()
-        self._watch()
 
     def _lose(self, error: Exception | None) -> None:
         """Leave the loop now, tell the protocol soon."""
         if self._state == State.CLOSED:
             return
         self._state = State.CLOSED
-        if self._linger_deadline is not None:
-            self._linger_deadline.cancel()
+        if self._lingering is not None:
+            self._lingering.cancel()
         if self.outgoing is not None:
+            self.unsent = self.outgoing.size
             self.outgoing.close()
             self.outgoing = None
         self.reactor.retire(self._socket)

@@ -197,13 +197,14 @@ def test_the_earliest_is_what_the_host_waits_for(
             put_off = reactor.deadline(0.01, lambda: fired.append("deadline"))
             put_off.since = reactor.clock.monotonic() + 0.01
             await until(lambda: len(fired) == 3)
-            assert turns.count <= 5  # one for each, one for the deadline that was put off, and one to spare
+            # One for each, and one for the deadline that was put off; uvloop may wake a millisecond early each time.
+            assert turns.count <= (4 if host == "asyncio" else 8)
             cancelled = reactor.call_later(0.01, fired.append, "cancelled")
             cancelled.cancel()
             late.cancel()
             before = turns.count
             await asyncio.sleep(0.05)
-            assert turns.count <= before + 1
+            assert turns.count <= before + 2
 
     run_in(host, main)
     assert sorted(fired) == ["deadline", "later", "sooner"]

@@ -7,20 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from bench.measure import (
-    SOURCES,
-    Load,
-    Sample,
-    cpu_ns,
-    parse_wrk,
-    schedstat_ns,
-    session_members,
-    source,
-    stat_fields,
-    stat_ns,
-    wrk_command,
-)
-from bench.scenarios import Scenario
+from bench.load import Load, Sample, parse_echo, parse_wrk
+from bench.measure import SOURCES, cpu_ns, schedstat_ns, session_members, source, stat_fields, stat_ns
+from bench.scenarios import Echo, Get
 
 CLEAN = """\
 Running 2s test @ http://127.0.0.1:46215/small.bin
@@ -64,6 +53,13 @@ def test_the_length_of_a_round_has_a_unit(told: str, seconds: float) -> None:
 def test_anything_else_is_no_summary() -> None:
     with pytest.raises(ValueError, match="unable to connect"):
         parse_wrk("unable to connect to 127.0.0.1:1 Connection refused\n")
+    with pytest.raises(ValueError, match="not a summary of echo_load: ''"):
+        parse_echo("")
+
+
+def test_the_summary_of_the_echo_client() -> None:
+    load = parse_echo("123456 messages in 2.000100 s, 3 errors\n")
+    assert load == Load(requests=123_456, seconds=2.0001, errors=3)
 
 
 def test_what_follows_from_a_round() -> None:
@@ -72,10 +68,15 @@ def test_what_follows_from_a_round() -> None:
 
 
 def test_the_client_asks_for_the_file_of_the_scenario() -> None:
-    command = wrk_command(Scenario("large", "", size=1, connections=7), 4711, 3)
+    command = Get("large", "", size=1, connections=7).client(Path("/"), 4711, 3)
     assert command[-1] == "http://127.0.0.1:4711/large.bin"
     assert command[command.index("--connections") + 1] == "7"
     assert command[command.index("--duration") + 1] == "3s"
+
+
+def test_the_echo_client_is_told_everything() -> None:
+    command = Echo("large", "", size=99, connections=7).client(Path("/made"), 4711, 3)
+    assert command == ["/made/echo_load", "4711", "7", "99", "3"]
 
 
 # --- processor time, from a made-up /proc -----------------------------------------------------------------

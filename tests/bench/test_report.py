@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.measure import Load, Sample
+from bench.load import Load, Sample
 from bench.report import Ratio, describe, figures, pad, ratio, table, width
 
 values = st.floats(min_value=1e-3, max_value=1e6)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import sys
 from contextlib import ExitStack
 from dataclasses import replace
@@ -11,16 +12,17 @@ from pathlib import Path
 
 import pytest
 
-from bench.__main__ import arguments, main, wanted
-from bench.measure import Load, Sample
-from bench.peers import PEERS, ROOT, Peer, Place
-from bench.run import Unequal, check, start_all, take_turns
-from bench.scenarios import SCENARIOS
-from bench.servers import CannotStart, Server, fetch_raw, pinned, start
+from bench.__main__ import BENCHES, arguments, main, wanted
+from bench.asking import Unequal, fetch_raw
+from bench.load import Load, Sample
+from bench.peers import ECHO_PEERS, FLOOR, HTTP_PEERS, Peer, Place
+from bench.run import start_all, take_turns
+from bench.scenarios import ECHO, GET, ROOT, Echo
+from bench.servers import CannotStart, Server, pinned, start
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="pins processes to cores")
 
-SMALL = SCENARIOS["small"]
+SMALL = GET[0]
 
 SERVER = """\
 import http.server, sys
@@ -39,6 +41,18 @@ with http.server.HTTPServer(("127.0.0.1", 0), Handler) as server:
 """
 
 
+WRONG_ECHO = """\
+import socket
+with socket.create_server(("127.0.0.1", 0)) as listening:
+    print(f"tcp://127.0.0.1:{{listening.getsockname()[1]}}/", flush=True)
+    while True:
+        connection, _ = listening.accept()
+        with connection:
+            while data := connection.recv(65536):
+                connection.sendall({reply})
+"""
+
+
 def stand_in(name: str, source: str = SERVER.format(more=b"", status=200)) -> Peer:
     def command(place: Place) -> list[str]:
         return [sys.executable, "-c", source, str(place.site)]
@@ -52,6 +66,7 @@ def core() -> int:
 
 @pytest.mark.slow
 def test_servers_start_and_answer_and_are_stopped(tmp_path: Path) -> None:
+    SMALL.prepare(tmp_path)
     with ExitStack() as stack:
         servers, skipped = start_all(stack, [stand_in("one"), stand_in("two")], SMALL, tmp_path, core())
         assert [server.peer.name for server in servers] == ["one", "two"]
@@ -76,6 +91,7 @@ def test_servers_start_and_answer_and_are_stopped(tmp_path: Path) -> None:
     ids=lambda value: value.name if isinstance(value, Peer) else "",
 )
 def test_who_cannot_be_compared_is_skipped_by_name(tmp_path: Path, peer: Peer, reason: str) -> None:
+    SMALL.prepare(tmp_path)
     with ExitStack() as stack:
         servers, skipped = start_all(stack, [peer], SMALL, tmp_path, core())
     assert servers == []
@@ -84,11 +100,12 @@ def test_who_cannot_be_compared_is_skipped_by_name(tmp_path: Path, peer: Peer, r
 
 @pytest.mark.slow
 def test_a_server_that_changes_its_answer_is_noticed(tmp_path: Path) -> None:
+    SMALL.prepare(tmp_path)
     with ExitStack() as stack:
         [server], _ = start_all(stack, [stand_in("one")], SMALL, tmp_path, core())
-        (tmp_path / "site" / SMALL.file).write_bytes(b"something else")
+        (tmp_path / "site" / SMALL.path[1:]).write_bytes(b"something else")
         with pytest.raises(Unequal, match="answered 200 with 14 bytes"):
-            check(server, SMALL, SMALL.content())
+            SMALL.check(server.port)
 
 
 def test_a_program_that_cannot_be_run_is_no_traceback(tmp_path: Path) -> None:
@@ -100,8 +117,9 @@ def test_a_program_that_cannot_be_run_is_no_traceback(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler")
 def test_the_floor_repeats_the_bytes_that_it_is_given(tmp_path: Path) -> None:
+    SMALL.prepare(tmp_path)
     with ExitStack() as stack:
-        servers, skipped = start_all(stack, [stand_in("one"), PEERS["floor"]], SMALL, tmp_path, core())
+        servers, skipped = start_all(stack, [stand_in("one"), FLOOR], SMALL, tmp_path, core())
         assert skipped == {}
         reply = (tmp_path / "floor-0" / "reply").read_bytes()
         assert reply.endswith(SMALL.content())
@@ -136,7 +154,8 @@ def test_servers_take_turns_and_the_warm_up_does_not_count() -> None:
 
 
 def test_the_reference_is_started_first() -> None:
-    assert [peer.name for peer in wanted(arguments([]))] == list(PEERS)
+    assert wanted(arguments([])) == wanted(arguments(["http"])) == list(HTTP_PEERS)
+    assert wanted(arguments(["echo"])) == list(ECHO_PEERS)
     picked = wanted(arguments(["--only", "nginx", "poise", "--reference", "floor"]))
     assert [peer.name for peer in picked] == ["floor", "poise", "nginx"]
 
@@ -144,9 +163,15 @@ def test_the_reference_is_started_first() -> None:
 def test_a_checkout_to_compare_with_joins_in(tmp_path: Path) -> None:
     peers = wanted(arguments(["--only", "poise", "--baseline", str(tmp_path)]))
     assert [(peer.name, peer.folder) for peer in peers] == [("poise", ROOT), ("poise-before", tmp_path)]
+    now, before = wanted(arguments(["echo", "--only", "poise", "--baseline", str(tmp_path)]))
+    place = Place(tmp_path, tmp_path, 0, b"")
+    assert now.command(place)[-1] == str(ROOT)
+    assert before.command(place)[-1] == str(tmp_path)
 
 
-@pytest.mark.parametrize("argv", [["--rounds", "0"], ["--seconds", "x"], ["--only", "apache"]])
+@pytest.mark.parametrize(
+    "argv", [["--rounds", "0"], ["--seconds", "x"], ["--only", "apache"], ["--scenario", "1KiB"]]
+)
 def test_what_makes_no_sense_is_a_usage_error(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         arguments(argv)
@@ -159,9 +184,54 @@ def test_without_its_client_the_harness_says_so(
     monkeypatch.setenv("PATH", "")
     assert main([]) == 3
     assert "wrk, is not installed" in capsys.readouterr().err
+    assert main(["echo"]) == 3
+    assert "cc, is not installed" in capsys.readouterr().err
 
 
-def test_every_peer_is_named_as_it_is_listed_and_says_what_it_is() -> None:
-    for name, peer in PEERS.items():
-        assert peer.name == name
-        assert peer.about
+def test_every_peer_has_a_name_of_its_own_and_says_what_it_is() -> None:
+    for bench, peers in (("http", HTTP_PEERS), ("echo", ECHO_PEERS)):
+        assert list(BENCHES[bench].peers) == [peer.name for peer in peers]
+        assert len(BENCHES[bench].peers) == len(peers)
+        assert all(peer.about for peer in peers)
+
+
+# --- the echo ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+@pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler")
+@pytest.mark.parametrize("scenario", ECHO, ids=lambda scenario: scenario.name)
+def test_every_echo_server_returns_what_it_gets_to_the_client_of_the_bench(
+    tmp_path: Path, scenario: Echo
+) -> None:
+    here = [peer for peer in ECHO_PEERS if not peer.missing()]
+    scenario.prepare(tmp_path)
+    with ExitStack() as stack:
+        servers, skipped = start_all(stack, here, scenario, tmp_path, core())
+        assert skipped == {}
+        assert [server.peer for server in servers] == here
+        for server in servers:
+            command = [str(tmp_path / "echo_load"), str(server.port), "4", str(scenario.size), "0.1"]
+            done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=20)
+            assert scenario.parse(done.stdout).clean, (server.peer.name, done)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler")
+@pytest.mark.parametrize("reply", ["data[::-1]", "data[:-1]", "data + b'!'", "b''"])
+def test_the_echo_client_notices_a_wrong_answer(tmp_path: Path, reply: str) -> None:
+    peer = stand_in("wrong", WRONG_ECHO.format(reply=reply))
+    scenario = ECHO[0]
+    scenario.prepare(tmp_path)
+    with ExitStack() as stack:
+        server = start(peer, tmp_path, tmp_path, b"", core())
+        stack.callback(server.stop)
+        command = [str(tmp_path / "echo_load"), str(server.port), "1", str(scenario.size), "0.2"]
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=20)
+        assert not scenario.parse(done.stdout).clean, done
+
+
+def test_a_peer_without_its_module_is_skipped_by_name() -> None:
+    peer = replace(ECHO_PEERS[0], needs=("no-such-program",), modules=("no_such_module",))
+    assert peer.missing() == "no-such-program, no_such_module not installed"

@@ -13,11 +13,12 @@ from poise import limits
 from poise.cli import options
 from poise.cli.main import parser
 from poise.cli.options import chosen, number_of, shown, variable
+from poise.limits import Checked
 
 PUBLIC = [
     spec
     for room in vars(limits).values()
-    if isinstance(room, type) and issubclass(room, limits.Checked) and room is not limits.Checked
+    if isinstance(room, type) and issubclass(room, Checked) and room is not Checked
     for spec in dataclasses.fields(room)  # type: ignore[arg-type]
     if spec.metadata["option"]
 ]
@@ -118,7 +119,7 @@ def test_what_is_no_size(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["1", "-1K", "0"])
 def test_a_size_that_makes_no_sense(text: str) -> None:
-    with pytest.raises(argparse.ArgumentTypeError, match="head must be at least 128 bytes, not"):
+    with pytest.raises(argparse.ArgumentTypeError, match=r"head must be at least 128 \(bytes\), not"):
         number_of(limit("max-head"))(text)
 
 

@@ -18,8 +18,8 @@ import pytest
 
 import poise
 from poise.cli import serve as serve_module
-from poise.cli import where as where_module
 from poise.cli import standard
+from poise.cli import where as where_module
 from poise.cli.main import CANNOT_START, main
 from poise.cli.serve import _fit_descriptors, _say_exhausted
 from poise.cli.where import urls

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from html.parser import HTMLParser
@@ -204,15 +205,37 @@ def test_a_listing_is_bounded_and_says_so(folder: Path) -> None:
 def test_a_long_listing_is_made_piece_by_piece(folder: Path) -> None:
     for number in range(10):
         put(folder / f"{number}", b"x")
-    with Root(folder) as whole_root, Root(folder, limits=FileLimits(rows=4)) as root:
+    with Root(folder) as whole_root, Root(folder, limits=FileLimits(looks=4, rows=4)) as root:
         whole, reply = site_of(whole_root).reply(request("/")), site_of(root).reply(request("/"))
         assert whole.length is not None
         assert reply.length is None
         assert not isinstance(reply.body, bytes | FileBody)
         made = list(reply.body)
-        assert [piece.count(b"<tr>") for piece in made] == [1, 4, 4, 2, 0]
+        assert made[:2] == [b"", b""], "turns for others while the folder is read"
+        assert [piece.count(b"<tr>") for piece in made[2:]] == [1, 4, 4, 2, 0]
         assert b"".join(made) == body_of(whole)
-        site_of(root).reply(request("/", "HEAD")).close()
+        site_of(root).reply(request("/", "HEAD")).close()  # never begun, and nothing stays open
+        begun = site_of(root).reply(request("/"))
+        assert not isinstance(begun.body, bytes | FileBody)
+        assert next(iter(begun.body)) == b""
+        begun.close()
+
+
+def test_a_folder_that_breaks_while_it_is_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Broken:
+        def __iter__(self) -> Broken:
+            return self
+
+        def __next__(self) -> object:
+            raise OSError(errno.EIO, "Input/output error")
+
+        def close(self) -> None:
+            pass
+
+    monkeypatch.setattr(os, "scandir", lambda _fd: Broken())
+    with Root(folder) as root, root.locate("/") as found, pytest.raises(RequestError) as error:
+        listing(root, found)
+    assert error.value.status >= 403
 
 
 @pytest.mark.attack(42)

@@ -548,9 +548,50 @@ def test_the_log_has_what_was_never_a_request() -> None:
         client.close()
         site.gone()
         line = site.lines()[0]
-        assert line.startswith('-" 400 ')
+        assert line.startswith('NONSENSE" 400 ')
         assert int(line.split()[-1]) > 100
         assert site.log[0].startswith("127.0.0.1 - - [")
+
+
+def test_the_log_says_what_was_refused_and_why() -> None:
+    with web(logged=True, limits=HttpLimits(request_line=64, body=10)) as site:
+        for data in (
+            get("/" + "x" * 100),
+            b"GET /no-host HTTP/1.1\r\n\r\n",
+            post(b"x" * 20, "/long"),
+            b"GET /half HTTP/1.1\r\nHos",
+        ):
+            client = site.client()
+            client.send(data)
+            if data.endswith(b"Hos"):
+                client.sock.shutdown(socket.SHUT_WR)
+            client.end()
+            client.close()
+            site.gone()
+        lines = site.lines()
+        assert [line.split('"')[0][:14] for line in lines] == [
+            "GET /xxxxxxxxx",
+            "GET /no-host H",
+            "POST /long HTT",
+            "GET /half HTTP",
+        ]
+        assert [line.split('"')[1].split()[0] for line in lines] == ["414", "400", "413", "400"]
+
+
+def test_a_download_that_was_cut_short_is_logged_with_what_was_sent() -> None:
+    def big(_request: Request) -> Reply:
+        return Reply(200, body=file_of(BIG))
+
+    with web(big, logged=True, stream_limits=SMALL_QUEUE) as site:
+        client = site.client(receive_buffer=4096)
+        client.send(get("/big"))
+        client.wait(1000)
+        assert site.lines() == [], "much of it is still to be taken"
+        client.close()
+        site.gone()
+        status, sent = site.lines()[0].split()[-2:]
+        assert status == "200"
+        assert 0 < int(sent) < len(BIG)
 
 
 # -- handlers that fail -------------------------------------------------------------------------------------
@@ -646,3 +687,120 @@ def test_the_base_class_has_nothing() -> None:
         answer = site.client().ask(get("/%3Cb%3E"))
         assert answer.status == 404
         assert b"%3Cb%3E" in answer.body
+
+
+# -- nobody holds the loop ----------------------------------------------------------------------------------
+
+
+@pytest.mark.pitfall(24)
+def test_costly_requests_end_a_turn_sooner() -> None:
+    """The share of a turn is counted in requests, and in time: a handler may cost more than most."""
+
+    def costly(request: Request) -> Reply:
+        site.clock.advance(0.003)
+        return echo(request)
+
+    with web(costly, limits=HttpLimits(requests_per_turn=32, turn_time=0.005)) as site:
+        client = site.client()
+        client.send(get("/costly") * 9)
+        counts = []
+        while len(site.server.asked) < 9:
+            before = len(site.server.asked)
+            site.reactor.turn(0.02)
+            counts.append(len(site.server.asked) - before)
+        assert max(counts) == 2
+        assert len(client.answers(9)) == 9
+
+
+@pytest.mark.pitfall(24)
+def test_costly_pieces_end_a_turn_sooner() -> None:
+    made = 0
+
+    def pieces() -> Iterator[bytes]:
+        nonlocal made
+        for _ in range(9):
+            made += 1
+            site.clock.advance(0.003)
+            yield b"piece"
+
+    with web(lambda _: Reply(200, body=pieces()), limits=HttpLimits(turn_time=0.005)) as site:
+        client = site.client()
+        client.send(get())
+        counts = []
+        while made < 9:
+            before = made
+            site.reactor.turn(0.02)
+            counts.append(made - before)
+        assert max(counts) <= 3  # the first one is made before the head is sent
+        assert client.answer().body == b"piece" * 9
+
+
+@pytest.mark.pitfall(24)
+def test_small_chunks_are_a_share_too() -> None:
+    """Sixty-four kilobytes of one-byte chunks are eleven thousand of them."""
+    body = [b"x"] * 4000
+    with web(limits=HttpLimits(chunks=8, requests_per_turn=4)) as site:
+        client = site.client()
+        client.send(chunked(*body))
+        turns = 0
+        while not site.server.asked:
+            site.reactor.turn(0.02)
+            turns += 1
+        assert turns >= 4000 / (8 * 4)
+        assert client.answer().body == b"POST / " + b"x" * 4000
+
+
+def test_input_is_bounded_while_a_body_is_produced() -> None:
+    def endless() -> Iterator[bytes]:
+        while True:
+            yield b"y" * 4000
+
+    with web(lambda _: Reply(200, body=endless()), stream_limits=SMALL_QUEUE) as site:
+        client = site.client()
+        client.send(get())
+        exchange = next(iter(site.server.exchanges))
+        for _ in range(300):
+            try:
+                client.sock.send(b"junk" * 4000)
+            except BlockingIOError:
+                pass
+            client.receive()
+            client.data.clear()
+            site.reactor.turn(0)
+        assert exchange._wire is not None
+        assert exchange._wire.buffered <= 3 * SMALL_QUEUE.read_size
+
+
+@pytest.mark.pitfall(18)
+def test_junk_that_comes_while_a_large_reply_is_flushed() -> None:
+    with web(lambda _: Reply(200, body=file_of(BIG))) as site:
+        client = site.client(receive_buffer=4096)
+        client.send(get("/big", "Connection: close\r\n"))
+        client.wait(1000)
+        client.sock.send(b"\r\n")
+        assert len(client.end()) > len(BIG)
+        assert not client.reset
+
+
+@pytest.mark.parametrize("bad", ["text", 5, object()])
+def test_what_is_no_reply_is_a_500(bad: object) -> None:
+    with web(lambda _: bad, faults=1) as site:  # type: ignore[arg-type, return-value]
+        assert site.client().ask(get()).status == 500
+
+
+def test_other_kinds_of_bytes_are_bytes() -> None:
+    bodies = {"/bytearray": bytearray(b"one"), "/memoryview": memoryview(b"two")}
+    with web(lambda request: Reply(200, body=bodies[request.path])) as site:
+        client = site.client()
+        assert [client.ask(get(path)).body for path in bodies] == [b"one", b"two"]
+    with pytest.raises(TypeError, match="encode"):
+        Reply(200, body="text")
+
+
+def test_a_producer_that_fails_at_once_is_a_500() -> None:
+    def broken() -> Iterator[bytes]:
+        raise LookupError("nothing was sent yet")
+        yield b""
+
+    with web(lambda _: Reply(200, body=broken()), faults=1) as site:
+        assert site.client().ask(get()).status == 500

@@ -1,10 +1,11 @@
 """The load of the fairness test, in a process of its own: a crowd with manners, and one client without.
 
 Fifty clients each send a request every 20 ms over their own connection and note how long the answer takes. The flood fills
-one connection with pipelined requests, 64 KiB of them at a time, as fast as the server takes them, and reads the answers.
+one connection with requests, 64 KiB of them at a time, as fast as the server takes them, and reads the answers.
 
-Usage: ``crowd_and_flood.py PORT SERVER-PID CORE RUNS SECONDS``. For each run it prints one line of JSON: the 99th
-percentiles without and with the flood, and what the server's processor did for a flood alone.
+Usage: ``crowd_and_flood.py TALK PORT SERVER-PID CORE RUNS SECONDS``, where TALK is ``http`` or ``echo``. For each run it
+prints one line of JSON: the 99th percentiles without and with the flood, and what the server's processor did for one
+request of a flood alone.
 """
 
 from __future__ import annotations
@@ -16,13 +17,45 @@ import select
 import socket
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 CLIENTS = 50
 INTERVAL = 0.020  # seconds
-REQUEST = b"GET /small.txt HTTP/1.1\r\nHost: localhost\r\n\r\n"
-BLOCK = REQUEST * (64 * 1024 // len(REQUEST))
+BLOCK = 64 * 1024  # bytes of requests that the flood hands over at a time
 RECEIVE = 64 * 1024
+GET = b"GET /small.txt HTTP/1.1\r\nHost: localhost\r\n\r\n"
+PING = b"ping" * 16
+
+
+class Talk(NamedTuple):
+    """What is asked, and what the answer looks like."""
+
+    request: bytes
+    begins: bytes
+    reply: int  # bytes of one answer: always as many
+
+    @property
+    def block(self) -> bytes:
+        return self.request * (BLOCK // len(self.request))
+
+
+def http(port: int) -> Talk:
+    """The same file every time, and the date has always the same length."""
+    with dial(port) as sock:
+        sock.sendall(GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+        data = b""
+        while more := sock.recv(RECEIVE):
+            data += more
+    return Talk(GET, b"HTTP/1.1 200 ", len(data) - len(b"Connection: close\r\n"))
+
+
+def echo(port: int) -> Talk:
+    return Talk(PING, PING[:1], len(PING))
+
+
+TALKS: dict[str, Callable[[int], Talk]] = {"http": http, "echo": echo}
 
 
 def cpu_seconds(pid: int) -> float:
@@ -39,12 +72,13 @@ def dial(port: int) -> socket.socket:
 class Flood:
     """Sends whenever it can and reads whenever it can."""
 
-    def __init__(self, port: int, poller: select.epoll, reply: int) -> None:
+    def __init__(self, port: int, poller: select.epoll, talk: Talk) -> None:
         self.sock = dial(port)
         self.sock.setblocking(False)
         self.received = 0
-        self._reply = reply
-        self._rest = memoryview(BLOCK)
+        self._reply = talk.reply
+        self._block = memoryview(talk.block)
+        self._rest = self._block
         self._scratch = bytearray(RECEIVE)
         poller.register(self.sock, select.EPOLLIN | select.EPOLLOUT)
 
@@ -59,15 +93,15 @@ class Flood:
                 raise ConnectionError("the flood was cut off")
             self.received += count
         if mask & select.EPOLLOUT:
-            self._rest = self._rest[self.sock.send(self._rest) :] or memoryview(BLOCK)
+            self._rest = self._rest[self.sock.send(self._rest) :] or self._block
 
 
 class Crowd:
     """The clients with manners: each asks at its own time, one request at a time."""
 
-    def __init__(self, port: int, poller: select.epoll, reply: int) -> None:
+    def __init__(self, port: int, poller: select.epoll, talk: Talk) -> None:
         self.times: list[float] = []
-        self._reply = reply
+        self._talk = talk
         self._since: dict[int, float] = {}
         self._missing: dict[int, int] = {}
         self.socks = {sock.fileno(): sock for sock in (dial(port) for _ in range(CLIENTS))}
@@ -80,14 +114,14 @@ class Crowd:
         """Send what is due."""
         while self.due and self.due[0][0] <= now:
             _, fd = heapq.heappop(self.due)
-            self._missing[fd] = self._reply
+            self._missing[fd] = self._talk.reply
             self._since[fd] = time.monotonic()
-            self.socks[fd].send(REQUEST)
+            self.socks[fd].send(self._talk.request)
 
     def ready(self, fd: int) -> None:
         data = self.socks[fd].recv(RECEIVE)
         now = time.monotonic()
-        if not data or (self._missing[fd] == self._reply and not data.startswith(b"HTTP/1.1 200 ")):
+        if not data or (self._missing[fd] == self._talk.reply and not data.startswith(self._talk.begins)):
             raise ConnectionError(f"not served: {data[:100]!r}")
         self._missing[fd] -= len(data)
         if not self._missing[fd]:
@@ -95,12 +129,11 @@ class Crowd:
             heapq.heappush(self.due, (max(now, self._since[fd] + INTERVAL), fd))
 
 
-def load(port: int, seconds: float, *, crowd: bool, flood: bool) -> tuple[list[float], float]:
+def load(talk: Talk, port: int, seconds: float, *, crowd: bool, flood: bool) -> tuple[list[float], float]:
     """Run for ``seconds``; the crowd's times, and how many requests of the flood were answered."""
-    reply = reply_size(port)
     with select.epoll() as poller:
-        many = Crowd(port, poller, reply) if crowd else None
-        one = Flood(port, poller, reply) if flood else None
+        many = Crowd(port, poller, talk) if crowd else None
+        one = Flood(port, poller, talk) if flood else None
         end = time.monotonic() + seconds
         while (now := time.monotonic()) < end:
             wait = end - now
@@ -120,29 +153,19 @@ def load(port: int, seconds: float, *, crowd: bool, flood: bool) -> tuple[list[f
     return (many.times if many else []), (one.answered if one else 0.0)
 
 
-def reply_size(port: int) -> int:
-    """Bytes of one answer: always as many, since the file and the form of the date are the same."""
-    with dial(port) as sock:
-        sock.sendall(REQUEST.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
-        data = b""
-        while more := sock.recv(RECEIVE):
-            data += more
-    return len(data) - len(b"Connection: close\r\n")
-
-
 def p99(times: list[float]) -> float:
     return sorted(times)[len(times) * 99 // 100]
 
 
-def main(port: int, pid: int, core: int, runs: int, seconds: float) -> None:
+def main(talk: Talk, port: int, pid: int, core: int, runs: int, seconds: float) -> None:
     if core >= 0:
         os.sched_setaffinity(0, {core})
     for _ in range(runs):
         before = cpu_seconds(pid)
-        _, answered = load(port, seconds / 3, crowd=False, flood=True)
+        _, answered = load(talk, port, seconds / 3, crowd=False, flood=True)
         cost = (cpu_seconds(pid) - before) / answered
-        quiet, _ = load(port, seconds, crowd=True, flood=False)
-        flooded, served = load(port, seconds, crowd=True, flood=True)
+        quiet, _ = load(talk, port, seconds, crowd=True, flood=False)
+        flooded, served = load(talk, port, seconds, crowd=True, flood=True)
         result = {
             "cost": cost,
             "quiet": p99(quiet),
@@ -154,5 +177,5 @@ def main(port: int, pid: int, core: int, runs: int, seconds: float) -> None:
 
 
 if __name__ == "__main__":
-    port, pid, core, runs = map(int, sys.argv[1:5])
-    main(port, pid, core, runs, float(sys.argv[5]))
+    port, pid, core, runs = map(int, sys.argv[2:6])
+    main(TALKS[sys.argv[1]](port), port, pid, core, runs, float(sys.argv[6]))

@@ -158,7 +158,13 @@ class World:
             return Client(socket.create_connection(self.address, 10), rng)
         near, far = socket.socketpair()
         near.setblocking(False)
-        Stream(self.reactor, near, Exchange(self.server, "http", self.server.memo), ("127.0.0.1", 1), self.stream_limits).begin()
+        Stream(
+            self.reactor,
+            near,
+            Exchange(self.server, "http", self.server.memo),
+            ("127.0.0.1", 1),
+            self.stream_limits,
+        ).begin()
         return Client(far, rng)
 
     def round(self, rng: random.Random, count: int) -> None:

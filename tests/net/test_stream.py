@@ -186,6 +186,19 @@ def test_many_small_writes_that_the_kernel_takes_in_part(wire: Wire) -> None:
     assert stream.get_write_buffer_size() == 0
 
 
+def test_an_empty_write_behind_a_full_queue_is_nothing(wire: Wire) -> None:
+    stream, far = wire.stream(Recorder())
+    stream.write(b"")
+    stream.write(b"x" * 3_000_000)
+    stream.write(b"")
+    stream.writelines([])
+    stream.write(b"y")
+    got = bytearray()
+    turn_until(wire.reactor, lambda: receive_all(far, got) or len(got) == 3_000_001)
+    assert got.endswith(b"xy")
+    assert stream.get_write_buffer_size() == 0
+
+
 @pytest.mark.pitfall(15)
 def test_a_hundred_thousand_writes_to_a_stalled_peer_are_linear(tcp: Wire) -> None:
     stream, _ = tcp.stream(Recorder())

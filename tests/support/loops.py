@@ -25,7 +25,9 @@ def turn_until(reactor: Reactor, condition: Callable[[], object], *, patience: f
 class Recorder(Protocol):
     """Keeps everything that a stream tells it; ``on_data`` may act on it."""
 
-    def __init__(self, on_data: Callable[[Stream, bytes], object] | None = None, keep_open: bool = False) -> None:
+    def __init__(
+        self, on_data: Callable[[Stream, bytes], object] | None = None, keep_open: bool = False
+    ) -> None:
         self.data = bytearray()
         self.pieces: list[int] = []
         self.eof = 0

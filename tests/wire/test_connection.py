@@ -50,7 +50,6 @@ def test_pipelined_requests_wait_for_the_reply_before() -> None:
     assert connection.next_event() is None
     connection.end_reply()
     assert not connection.idle
-    assert connection.waiting_for_head
     for left in (2, 1, 0):
         assert [type(event) for event in events(connection)] == [RequestHead, EndOfMessage]
         send(connection)
@@ -60,19 +59,15 @@ def test_pipelined_requests_wait_for_the_reply_before() -> None:
     assert connection.head is None
 
 
-def test_idle_and_waiting_for_head() -> None:
+def test_idle() -> None:
     connection = fed()
     assert connection.idle
-    assert not connection.waiting_for_head
     connection.feed(GET[:5])
     assert not connection.idle
-    assert connection.waiting_for_head
     assert connection.next_event() is None
     assert connection.state is State.HEAD
-    assert connection.waiting_for_head
     connection.feed(GET[5:])
     events(connection)
-    assert not connection.waiting_for_head
     assert not connection.idle
 
 
@@ -90,7 +85,6 @@ def test_after_an_empty_line_the_connection_is_not_idle() -> None:
     connection = fed(b"\r\n")
     assert connection.next_event() is None
     assert not connection.idle
-    assert not connection.waiting_for_head
 
 
 @pytest.mark.parametrize(

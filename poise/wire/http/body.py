@@ -37,17 +37,21 @@ class BodyReader(Protocol):
 
 
 class LengthReader:
-    """A body of ``length`` bytes."""
+    """A body of ``length`` bytes, of which ``maximum`` may be. :meth:`read` raises RequestError 413 for a longer one,
+    not before: the head was handed out, so a reason that comes first can be told instead."""
 
-    __slots__ = ("_left", "done", "trailers")
+    __slots__ = ("_left", "_maximum", "done", "trailers")
 
-    def __init__(self, length: int) -> None:
+    def __init__(self, length: int, maximum: int | None = None) -> None:
         self._left = length
+        self._maximum = length if maximum is None else maximum
         self.done = length == 0
         self.trailers = NO_TRAILERS
 
     def read(self, buffer: Buffer) -> bytes:
         """The next bytes of content; none when more input is needed or the body is ``done``."""
+        if self._left > self._maximum:
+            raise RequestError(413, f"the request body is longer than {self._maximum} bytes")
         data = buffer.take(self._left) if self._left else b""
         self._left -= len(data)
         self.done = self._left == 0

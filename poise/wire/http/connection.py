@@ -31,8 +31,10 @@ from poise.wire.http import reply
 from poise.wire.http.body import NO_TRAILERS, BodyReader, ChunkedReader, LengthReader
 from poise.wire.http.head import (
     HEAD_END,
+    LOGGED_LINE,
     Fields,
     RequestHead,
+    first_line,
     parse_head,
     parse_request_line,
     request_line_length,
@@ -100,6 +102,7 @@ class ServerConnection:
         "_parse",
         "head",
         "limits",
+        "refused_line",
         "state",
     )
 
@@ -107,8 +110,9 @@ class ServerConnection:
         self.limits = limits
         self.state = State.IDLE
         self.head: RequestHead | None = None
-        """The request that is being read or answered; None between requests and when a head could not be
-        understood."""
+        """The request that is read or answered; None between requests and when a head made no sense."""
+        self.refused_line = ""
+        """What came in place of a request line then, for a log."""
         self._parse = parse
         self._buffer = Buffer()
         self._body: BodyReader = NO_BODY
@@ -132,19 +136,13 @@ class ServerConnection:
         return self.state is State.IDLE and not self._buffer and not self._empty_line
 
     @property
-    def waiting_for_head(self) -> bool:
-        """True when a part of a head has arrived, but not all of it."""
-        return self.state is State.HEAD or (self.state is State.IDLE and len(self._buffer) > 0)
-
-    @property
     def can_reply(self) -> bool:
         """True when :meth:`send_reply` is allowed: a request or a fault waits for its reply."""
         return self.state in OWES_REPLY
 
     @property
     def must_close(self) -> bool:
-        """True when no further request will be read: close as soon as the reply that is due or under way has
-        ended."""
+        """True when no further request will be read: close as soon as the present reply has ended."""
         return self._last
 
     @property
@@ -195,6 +193,8 @@ class ServerConnection:
     def refuse(self) -> None:
         """Give the request up: it is malformed, its time is over, or the server stops. A reply that has begun
         may go on to its end, else one last reply may be sent."""
+        if not self.refused_line and self.head is None:
+            self.refused_line = first_line(self._buffer.peek(LOGGED_LINE))
         self.state = STEPS.get((self.state, Step.FAULT), self.state)
         self._last = True
         self._buffer.clear()
@@ -229,7 +229,12 @@ class ServerConnection:
             self._check_partial_head()
             return None
         self._empty_line = self._line_checked = False
-        head = self.head = self._parse(buffer.take(end + len(HEAD_END)), limits)
+        raw = buffer.take(end + len(HEAD_END))
+        try:
+            head = self.head = self._parse(raw, limits)
+        except RequestError:
+            self.refused_line = first_line(raw)
+            raise
         if head.length != 0:
             self._body = self._body_reader(head)
             self._continue_owed = head.expect_continue and not buffer
@@ -259,9 +264,7 @@ class ServerConnection:
     def _body_reader(self, head: RequestHead) -> BodyReader:
         if head.length is None:
             return ChunkedReader(self.limits)
-        if head.length > self.limits.body:
-            raise RequestError(413, f"the request body is longer than {self.limits.body} bytes")
-        return LengthReader(head.length)
+        return LengthReader(head.length, self.limits.body)
 
     def _read_body(self) -> Data | EndOfMessage | None:
         body = self._body

@@ -29,6 +29,7 @@ from poise.errors import RequestError
 from poise.limits import HttpLimits
 from poise.wire.http import grammar
 
+LOGGED_LINE = 256  # bytes of a refused request's line that are worth a place in a log
 HEAD_END = b"\r\n\r\n"
 LARGEST_PORT = 65535
 CHUNKED = "chunked"
@@ -120,6 +121,11 @@ class FieldBlock(NamedTuple):
     close: bool
     keep_alive: bool
     expect: str | None
+
+
+def first_line(raw: bytes) -> str:
+    """What stands where a request line should, cut short: for a log, which escapes it."""
+    return raw[:LOGGED_LINE].partition(b"\n")[0].rstrip(b"\r").decode("latin-1")
 
 
 def parse_head(raw: bytes, limits: HttpLimits) -> RequestHead:

@@ -1,54 +1,10 @@
-"""How much is too much?
-
-Every number that bounds something stands here once, with its unit, its default and the reason for it.
-Times are seconds and sizes are bytes unless the unit says otherwise. A limit with ``option=`` is public:
-``poise serve`` grows ``--option`` and reads ``POISE_OPTION`` from the environment, and ``--help`` and the
-documentation print the unit, the default and the reason from here. 0 means *no limit* only where the
-reason says so.
-"""
+"""The limits of each room: one frozen dataclass for one room."""
 
 from __future__ import annotations
 
-import math
-from dataclasses import Field, dataclass, field, fields
-from typing import Any
+from dataclasses import dataclass
 
-KIB = 1024
-MIB = 1024 * KIB
-
-
-def limit(
-    default: float,
-    unit: str,
-    reason: str,
-    *,
-    option: str | None = None,
-    low: float = 1,
-    high: float = math.inf,
-) -> Any:
-    """A dataclass field that knows its unit, its reason and the range that makes sense."""
-    metadata = {"unit": unit, "reason": reason, "option": option, "low": low, "high": high}
-    return field(default=default, metadata=metadata)
-
-
-class Checked:
-    """Refuses values outside the declared range when a limits object is made."""
-
-    __slots__ = ()
-
-    def __post_init__(self) -> None:
-        for spec in fields(self):  # type: ignore[arg-type]  # every subclass is a dataclass
-            check(spec, getattr(self, spec.name))
-
-
-def check(spec: Field[Any], value: float) -> None:
-    """Raise ValueError with a sentence for people when ``value`` is outside the range of ``spec``."""
-    low, high = spec.metadata["low"], spec.metadata["high"]
-    if not low <= value <= high:
-        bounds = f"at least {low:g}" if high == math.inf else f"between {low:g} and {high:g}"
-        raise ValueError(
-            f"{spec.name.replace('_', ' ')} must be {bounds} {spec.metadata['unit']}, not {value:g}"
-        )
+from poise.limits.limit import KIB, MIB, Checked, limit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,11 +133,11 @@ class StreamLimits(Checked):
     linger_time: float = limit(
         2.0,
         "seconds",
-        "after the last reply, how long late input is read away so that the client can still read its answer",
+        "after the last reply, how long late input is read away while the client takes nothing more of its answer",
         low=0.01,
     )
     linger_bytes: int = limit(
-        256 * KIB, "bytes", "how much late input is read away before the connection is cut", low=0
+        64 * MIB, "bytes", "how much late input is read away before the connection is cut", low=0
     )
 
 
@@ -243,6 +199,33 @@ class DatagramLimits(Checked):
     )
     longest_delay: float = limit(
         0.1, "seconds", "the pause doubles up to this while the kernel goes on refusing", low=0.001
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiscoveryLimits(Checked):
+    """Finding servers in the local network: how often is asked, and how often answered."""
+
+    timeout: float = limit(
+        1.2,
+        "seconds",
+        "answers are waited for: a sleeping wireless station hears a broadcast within 0.3",
+        low=0.01,
+    )
+    rounds: int = limit(
+        3, "questions", "asked in the first half of that time, because any datagram may be lost", high=16
+    )
+    found: int = limit(
+        1024, "answers", "kept from one search at most; whoever floods us with names fills no memory"
+    )
+    answers_per_source: int = limit(
+        16, "answers/second", "for one host: two searches at once ask it no more often over one address"
+    )
+    answers: int = limit(
+        256, "answers/second", "for everybody together, so that forged senders make no flood of it"
+    )
+    look: float = limit(
+        5.0, "seconds", "between looks at the list of network interfaces, for one that came later", low=0.01
     )
 
 
@@ -323,6 +306,12 @@ class HttpLimits(Checked):
     retry_after: int = limit(
         1, "seconds", "when a client that was told 503 may come again; what was short is mostly back by then"
     )
+    turn_time: float = limit(
+        0.005,
+        "seconds",
+        "after so long a connection's further requests and pieces wait for the next turn",
+        low=0,
+    )
     requests_per_turn: int = limit(
         32, "requests", "answered at most for one connection in one turn when a client sends many at once"
     )
@@ -357,13 +346,18 @@ class FileLimits(Checked):
     memo_entry: int = limit(
         64 * KIB, "bytes", "the largest file whose reply is remembered; larger ones go by sendfile"
     )
-    head_memo_bytes: int = limit(4 * MIB, "bytes", "memory for remembered request heads", low=0)
+    head_memo_bytes: int = limit(
+        4 * MIB, "bytes", "memory for remembered header fields; 0 remembers none", low=0
+    )
     entries: int = limit(
         10_000, "entries", "shown at most in one listing; what is left out is said", option="max-entries"
     )
-    rows: int = limit(
-        256, "rows", "of a listing made at a time; a longer one is sent piece by piece, not to hold the loop"
+    looks: int = limit(
+        128,
+        "entries",
+        "of a folder looked at in one step; a longer one is listed piece by piece, not to hold the loop",
     )
+    rows: int = limit(128, "rows", "of a long listing made in one step, for the same reason")
     links: int = limit(
         40, "links", "symbolic links followed at most on the way to one file, as the kernel does"
     )

@@ -1,0 +1,45 @@
+"""How much is too much?
+
+Every number that bounds something stands in this folder once, with its unit, its default and the reason for it.
+Times are seconds and sizes are bytes unless the unit says otherwise. A limit with ``option=`` is public:
+``poise serve`` grows ``--option`` and reads ``POISE_OPTION`` from the environment, and ``--help`` and the
+documentation print the unit, the default and the reason from here. 0 means *no limit* only where the
+reason says so.
+"""
+
+from __future__ import annotations
+
+from poise.limits.limit import KIB, MIB, Checked, check
+from poise.limits.rooms import (
+    ConnectLimits,
+    DatagramLimits,
+    DiscoveryLimits,
+    FileLimits,
+    FrameLimits,
+    HttpLimits,
+    ListenLimits,
+    LogLimits,
+    LoopLimits,
+    ProcessLimits,
+    StreamLimits,
+    TLSLimits,
+)
+
+__all__ = [
+    "KIB",
+    "MIB",
+    "Checked",
+    "ConnectLimits",
+    "DatagramLimits",
+    "DiscoveryLimits",
+    "FileLimits",
+    "FrameLimits",
+    "HttpLimits",
+    "ListenLimits",
+    "LogLimits",
+    "LoopLimits",
+    "ProcessLimits",
+    "StreamLimits",
+    "TLSLimits",
+    "check",
+]

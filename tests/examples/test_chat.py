@@ -1,0 +1,89 @@
+"""The chat room, with people and with clients of every kind."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.examples.running import Peer, example
+
+pytestmark = [pytest.mark.live, pytest.mark.slow]
+
+
+def test_two_people_talk() -> None:
+    with example("chat", "serve") as server:
+        address = f"127.0.0.1:{server.listening()}"
+        with example("chat", "join", address, "Ada") as ada:
+            ada.until("welcome")
+            with example("chat", "join", address, "Ben") as ben:
+                ben.until("welcome")
+                assert ada.line() == "* Ben is here"
+                ada.type("hello, Ben\n")
+                assert ben.until("hello") == "Ada: hello, Ben"
+                ben.type("two lines\nin one write\n")
+                assert ada.until("two lines") == "Ben: two lines"
+                assert ada.line() == "Ben: in one write"
+                ben.type("without an end")
+                ben.end_input()
+                assert ben.ends() == 0
+                assert ada.until("without") == "Ben: without an end"
+                assert ada.line() == "* Ben is gone"
+            ada.interrupt()
+        server.interrupt()
+
+
+def test_a_message_in_many_pieces_is_one_message() -> None:
+    with example("chat", "serve") as server:
+        port = server.listening()
+        with Peer(port) as ada, Peer(port) as ben:
+            for peer, name in ((ada, b"Ada\n"), (ben, b"Ben\r\n")):
+                assert peer.line() == "* who are you?"
+                peer.send(name)
+                assert peer.line().startswith("* welcome")
+            assert ada.line() == "* Ben is here"
+            for byte in b"piece by piece\n":
+                ada.send(bytes([byte]))
+            assert ben.line() == "Ada: piece by piece"
+            ada.send(b"\x1b[2Jred\n")
+            assert ben.line() == "Ada: [2Jred"
+
+
+def test_names_are_names_and_are_given_once() -> None:
+    with example("chat", "serve") as server:
+        port = server.listening()
+        with Peer(port) as ada, Peer(port) as other:
+            ada.send(b"Ada\n")
+            ada.until(b"welcome")
+            other.line()
+            for bad in (b"Ada\n", b"\n", b"a b\n", b"x" * 21 + b"\n"):
+                other.send(bad)
+                assert other.line().startswith("* that name is taken")
+
+
+def test_a_line_that_never_ends_ends_the_visit() -> None:
+    with example("chat", "serve") as server, Peer(server.listening()) as flood:
+        flood.send(b"x" * 2000)
+        assert b"1000 bytes" in flood.rest()
+
+
+def test_a_guest_who_does_not_read_is_skipped_and_told() -> None:
+    with example("chat", "serve") as server:
+        port = server.listening()
+        with Peer(port) as slow, Peer(port) as ada, Peer(port) as ben:
+            for peer, name in ((slow, b"Slow\n"), (ada, b"Ada\n"), (ben, b"Ben\n")):
+                peer.send(name)
+                peer.until(b"welcome")
+            text = b"x" * 900 + b"\n"
+            for _ in range(16):  # some 14 MB, more than the kernel's buffers of both ends hold
+                ada.send(text * 1000)
+                ben.until(b"x" * 900 + b"\n")
+            ada.send(b"the end\n")
+            ben.until(b"Ada: the end\n")  # nobody else is held up
+            assert b"* you missed" in slow.until(b"lines\n")
+
+
+def test_nobody_there_is_a_sentence() -> None:
+    with example("chat", "join", "127.0.0.1:1", "Ada") as ada:
+        assert ada.ends() == 1
+        assert "127.0.0.1:1" in ada.stderr
+    with example("chat", "join", "nowhere", "Ada") as ada:
+        assert ada.ends() == 2
