@@ -47,6 +47,7 @@ format: $(STAMP)
 docs: $(STAMP)
 	$(RUN) -m tests.docs_limits
 	$(RUN) -m tests.docs_pitfalls
+	$(RUN) -m tests.docs_reference
 
 long: $(STAMP)
 	$(RUN) -m pytest -m "long" --timeout 900

@@ -67,3 +67,7 @@ class NotRegistered(ProgramFault, FileNotFoundError):
 
 class MachineFault(PoiseError, OSError):
     """The machine refuses: a missing kernel facility, a busy port, a limit of the system."""
+
+    def __str__(self) -> str:
+        """The sentence alone: people have no use for the number, which is in ``errno``."""
+        return self.strerror if isinstance(self.strerror, str) else super().__str__()

@@ -12,6 +12,7 @@ import re
 import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, is_dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,10 @@ PAGES = (
     ),
 )
 
+SPELLED = {
+    getattr(poise, name): name for name in ("PIPE", "STDOUT", "DEVNULL")
+}  # negative, and used as defaults
+
 # A number has no docstring of its own.
 CONSTANTS = {
     "READ": "The bit of a mask for *there is something to read*, or an end, or somebody to accept (`POLLIN`, poll(2)).",
@@ -142,13 +147,9 @@ def about_class(name: str, thing: type) -> list[str]:
     if inspect.isfunction(beginning) and beginning.__doc__:
         lines += [markdown(beginning.__doc__), ""]
     if issubclass(thing, Checked):
-        return [
-            *lines,
-            "| limit | default | option and variable | why |",
-            "|---|---|---|---|",
-            *map(docs_limits.row, fields(thing)),
-            "",
-        ]  # type: ignore[arg-type]  # every subclass is a dataclass
+        rows: list[Any] = [*fields(thing)]  # type: ignore[arg-type]  # every subclass is a dataclass
+        head = ["| limit | default | option and variable | why |", "|---|---|---|---|"]
+        return [*lines, *head, *map(docs_limits.row, rows), ""]
     if name == "SocketOptions":
         lines += [*option_table(), ""]
     members = [f"- **`{shown}`**{separator(doc)}{doc}" for shown, doc in about_members(thing)]
@@ -173,9 +174,19 @@ def makes_sense_to_call(thing: type) -> bool:
     return bool(inspect.signature(thing).parameters)
 
 
-MADE_BY_US = frozenset(
-    "Handle TimerHandle Deadline Signals Listener Connecting Datagram TLSStream Offloaded Embedded Request".split()
-)
+MADE_BY_US = {
+    "Connecting",
+    "Datagram",
+    "Deadline",
+    "Embedded",
+    "Handle",
+    "Listener",
+    "Offloaded",
+    "Request",
+    "Signals",
+    "TLSStream",
+    "TimerHandle",
+}
 
 
 def about_members(thing: type) -> Iterator[tuple[str, str]]:
@@ -183,13 +194,18 @@ def about_members(thing: type) -> Iterator[tuple[str, str]]:
     for name, doc in attributes(thing).items():
         yield name, inline(doc)
     for name, member in members(thing):
-        doc = inline(inspect.getdoc(getattr(thing, name)) or "")
+        doc = inline(words_of(thing, name))
         if isinstance(member, property):
             yield name, doc
         else:
             function = inspect.unwrap(getattr(thing, name))
             bound = not isinstance(member, staticmethod | classmethod)
             yield short_signature(name, function, skip=int(bound)), doc
+
+
+def words_of(thing: type, name: str) -> str:
+    """The docstring of a method; what goes without saying in one kind of stream is said where it is for all."""
+    return inspect.getdoc(getattr(thing, name)) or inspect.getdoc(getattr(poise.ReadPipe, name, None)) or ""
 
 
 def members(thing: type) -> Iterator[tuple[str, Any]]:
@@ -208,9 +224,16 @@ def members(thing: type) -> Iterator[tuple[str, Any]]:
 
 
 # Called by rooms of Poise only; public because they live in other rooms.
-INTERNAL = frozenset(
-    "attempt_failed attempt_succeeded exchange_gone remember handle refuse parse begin fail sooner deliver count_sent".split()
-)
+INTERNAL = {
+    "begin",
+    "exchange_gone",
+    "fail",
+    "handle",
+    "parse",
+    "refuse",
+    "remember",
+    "sooner",
+}
 
 
 def attributes(thing: type) -> dict[str, str]:
@@ -224,7 +247,7 @@ def attributes(thing: type) -> dict[str, str]:
             body = getattr(node, "body", [])
             if not isinstance(node, ast.ClassDef | ast.FunctionDef):
                 continue
-            for before, after in zip(body, body[1:], strict=False):
+            for before, after in pairwise(body):
                 name = assigned(before)
                 said = after.value if isinstance(after, ast.Expr) else None
                 if name and isinstance(said, ast.Constant) and isinstance(said.value, str):
@@ -261,7 +284,7 @@ def undocumented() -> list[str]:
         for name in poise.__all__
         if inspect.isclass(thing := getattr(poise, name))
         for member, _ in members(thing)
-        if not inspect.getdoc(getattr(thing, member))
+        if not words_of(thing, member)
     ]
 
 
@@ -302,7 +325,9 @@ def parameters(found: inspect.Signature, *, types: bool) -> Iterator[str]:
             yield "*"
         if parameter.kind is parameter.VAR_POSITIONAL:
             named_only = True
-        stars = {parameter.VAR_POSITIONAL: "*", parameter.VAR_KEYWORD: "**"}.get(parameter.kind, "")
+        stars = "*" * (parameter.kind == parameter.VAR_POSITIONAL) + "**" * (
+            parameter.kind == parameter.VAR_KEYWORD
+        )
         text = stars + parameter.name
         typed = types and parameter.annotation is not parameter.empty
         if typed:
@@ -323,7 +348,7 @@ def default(value: Any) -> str:
         return value.__name__
     if is_dataclass(value):
         return f"{type(value).__name__}(…)"
-    return {-1: "PIPE"}.get(value, repr(value)) if isinstance(value, int) and value < 0 else repr(value)
+    return SPELLED.get(value, repr(value)) if type(value) is int else repr(value)
 
 
 def code(text: str) -> list[str]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import poise
 from poise.cli import discovery, options, standard
-from poise.errors import PoiseError
+from poise.errors import MachineFault
 
 CANNOT_START = 3
 
@@ -38,6 +38,7 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=Command)
     serve = commands.add_parser("serve", help="serve a folder over HTTP", description=SERVE)
     add_serve(serve)
+    serve.takes = " [DIR]"
     serve.set_defaults(run=_serve)
     find = commands.add_parser(
         "find",
@@ -55,9 +56,21 @@ class Command(argparse.ArgumentParser):
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """As argparse does, with defaults from the environment; help is given whatever that says."""
-        if not {"-h", "--help"} & set(args or ()):
-            options.read_environment(self)
-        return super().parse_known_args(args, namespace)
+        if {"-h", "--help"} & set(args or ()):
+            return super().parse_known_args(args, namespace)
+        options.read_environment(self)
+        known, unknown = super().parse_known_args(args, namespace)
+        if unknown:  # told here, by the command that they were given to, and not by the program above it
+            self.error(f"unknown: {' '.join(unknown)}; {self.prog} --help lists what there is")
+        for name in options.unknown_variables(self):
+            standard.say(f"{name} in the environment is no option of {self.prog}, and has no effect")
+        return known, unknown
+
+    def format_usage(self) -> str:
+        """One line: a mistake should not disappear below forty options."""
+        return f"usage: {self.prog} [options]{self.takes}\n"
+
+    takes = ""
 
 
 def add_serve(serve: argparse.ArgumentParser) -> None:
@@ -140,7 +153,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser().parse_args(argv)
     try:
         return int(args.run(args))
-    except (PoiseError, OSError, ValueError) as error:
+    except MachineFault as error:
         standard.say(str(error))
         return CANNOT_START
     except KeyboardInterrupt:

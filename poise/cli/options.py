@@ -108,7 +108,7 @@ def read_environment(parser: argparse.ArgumentParser, environment: Mapping[str, 
         if not names or isinstance(action, argparse._HelpAction):
             continue
         text = environment.get(variable(names[0]))
-        if text is None:
+        if not text:  # set but empty is what a compose file makes of a variable that is not set
             continue
         try:
             if action.nargs != 0:
@@ -117,6 +117,14 @@ def read_environment(parser: argparse.ArgumentParser, environment: Mapping[str, 
                 parser.set_defaults(**{action.dest: action.const})
         except (argparse.ArgumentTypeError, argparse.ArgumentError, ValueError) as error:
             parser.error(f"{variable(names[0])}: {error}")
+
+
+def unknown_variables(
+    parser: argparse.ArgumentParser, environment: Mapping[str, str] = os.environ
+) -> list[str]:
+    """Variables that look like ours and are no option of ``parser``: mistyped, most likely."""
+    known = {variable(name) for action in parser._actions for name in action.option_strings}
+    return sorted(name for name in environment if name.startswith("POISE_") and name not in known)
 
 
 def _is_yes(text: str) -> bool:

@@ -60,6 +60,8 @@ def serve(args: argparse.Namespace) -> int:
         listener.on_exhausted = _say_exhausted
         if where.loopback_only(listener):
             server.allows_host = local_or(args.allow_host)
+        elif args.allow_host:
+            say("--allow-host has no effect here: only a server on loopback looks at the Host")
         if where.every_interface(listener):
             say("listening on all interfaces: everyone in the network can read this folder")
         scheme = "http" if tls is None else "https"
@@ -84,8 +86,11 @@ def _heed_signals(
             announcer.close()  # nobody should be sent to a server that is going
         if server.draining:
             server.close()  # asked twice: now
-        else:
-            server.drain(reactor.stop)
+            return
+        server.drain(reactor.stop)
+        if server.in_flight:
+            many = "a reply" if server.in_flight == 1 else f"{server.in_flight} replies"
+            say(f"finishing {many}; Ctrl-C again stops at once")
 
     reactor.signals.add(signal.SIGINT, stop)
     reactor.signals.add(signal.SIGTERM, stop)

@@ -50,6 +50,8 @@ def _listen_on(server: HTTPServer, address: tuple[str, int] | str, tls: ServerTL
         return server.listen(address, tls=tls)
     except MachineFault:
         raise
+    except ValueError as error:  # no address at all
+        raise MachineFault(str(error)) from error
     except OSError as error:
         shown = address if isinstance(address, str) else addresses.show((address[0] or "*", address[1]))
         what = f"cannot listen on {shown}: {error.strerror}"

@@ -168,6 +168,7 @@ class Root:
             self._prefixes.append(split(os.fsencode(given)))
 
     def close(self) -> None:
+        """Let go of the folder; may be repeated. What was located in it stays open."""
         fd, self._fd = self._fd, -1
         if fd >= 0:
             os.close(fd)
@@ -198,6 +199,7 @@ class Root:
 
     @property
     def fd(self) -> int:
+        """The open folder's descriptor, -1 once it is closed."""
         return self._fd
 
     def within(self, target: bytes) -> list[bytes] | None:

@@ -93,8 +93,6 @@ class Exchange(Protocol):
         self._body_size = 0
         self._started = 0.0
 
-    # -- the stream calls ------------------------------------------------------------------------
-
     def connection_made(self, stream: Stream) -> None:
         self._stream = stream
         self._server.exchanges.add(self)
@@ -388,6 +386,10 @@ class Exchange(Protocol):
             self._close(linger=self._stream.outgoing is not None)
         elif self._wire is not None and self._phase is not CLOSING:
             self._wire.close_after_reply()
+
+    @property
+    def busy(self) -> bool:
+        return IDLE < self._phase < CLOSING or self._stream.outgoing is not None
 
     def abort(self) -> None:
         self._stream.abort()

@@ -36,7 +36,10 @@ def local_stamp(seconds: int) -> str:
 
 
 class AccessLog:
-    """``write(text)`` gets whole lines, many at a time."""
+    """``write(text)`` gets whole lines, many at a time: ``Sink.write``, for one.
+
+    Each is in the common log format with local time; control characters from a client are escaped.
+    """
 
     def __init__(
         self, reactor: Reactor, write: Callable[[str], object], limits: LogLimits | None = None

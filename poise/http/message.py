@@ -32,6 +32,7 @@ class FileBody:
     count: int
 
     def close(self) -> None:
+        """Close the descriptor; may be repeated."""
         fd, self.fd = self.fd, -1
         if fd >= 0:
             os.close(fd)
@@ -105,6 +106,7 @@ class Request:
 
     @property
     def method(self) -> str:
+        """The method as it came: ``GET``; methods are case-sensitive (RFC 9110, 9.1)."""
         return self.head.method
 
     @property
@@ -124,4 +126,5 @@ class Request:
 
     @property
     def fields(self) -> Fields:
+        """The header fields: ``fields.get("user-agent")``; names in any case."""
         return self.head.fields

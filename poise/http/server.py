@@ -22,6 +22,7 @@ from poise.errors import RequestError
 from poise.http.clock import DateClock
 from poise.http.errorpage import error_reply
 from poise.http.exchange import Exchange
+from poise.http.heads import HeadMemo
 from poise.http.log import AccessLog
 from poise.http.memo import Memo, Remembered
 from poise.http.message import Reply, Request
@@ -30,7 +31,6 @@ from poise.loop.reactor import Reactor
 from poise.loop.timers import TimerHandle
 from poise.net.address import Address
 from poise.net.listener import Listener, listen
-from poise.wire.http.head import parse_head
 
 if TYPE_CHECKING:
     from poise.net.certificates import ServerTLS
@@ -41,8 +41,6 @@ class HTTPServer:
 
     ``allows_host`` is asked with the Host of each request (None in HTTP/1.0 without one); False is answered 421.
     """
-
-    parse = staticmethod(parse_head)
 
     def __init__(
         self,
@@ -65,6 +63,7 @@ class HTTPServer:
         self.allows_host = allows_host
         self.dates = DateClock(reactor.clock)
         self.memo_limits = memo_limits if memo_limits is not None else FileLimits()
+        self.parse = HeadMemo(self.memo_limits.head_memo_bytes).parse
         self.memo = Memo(self.memo_limits, self.dates)
         """What is remembered for plain connections; replies may say which scheme they came by, so TLS has its own."""
         self.secure_memo: Memo | None = None
@@ -112,6 +111,11 @@ class HTTPServer:
         )
         self.listeners.append(listener)
         return listener
+
+    @property
+    def in_flight(self) -> int:
+        """How many connections have a request to be answered or a reply to be taken."""
+        return sum(exchange.busy for exchange in self.exchanges)
 
     def drain(self, on_drained: Callable[[], object] | None = None) -> None:
         """Stop accepting, end idle connections, let replies in flight finish within ``limits.drain_time`` seconds."""

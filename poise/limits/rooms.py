@@ -207,9 +207,9 @@ class DiscoveryLimits(Checked):
     """Finding servers in the local network: how often is asked, and how often answered."""
 
     timeout: float = limit(
-        1.2,
+        1.0,
         "seconds",
-        "answers are waited for: a sleeping wireless station hears a broadcast within 0.3",
+        "answers are waited for: a wireless station that sleeps hears a broadcast within 0.3 or so",
         low=0.01,
     )
     rounds: int = limit(

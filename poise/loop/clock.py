@@ -41,9 +41,11 @@ class ManualClock:
         self._wall = wall
 
     def monotonic(self) -> float:
+        """Seconds, as far as ``advance`` has brought them."""
         return self._monotonic
 
     def wall(self) -> float:
+        """Seconds since 1970-01-01 UTC, as far as they were advanced or set."""
         return self._wall
 
     def advance(self, seconds: float) -> None:

@@ -22,4 +22,5 @@ class Handle:
 
     @property
     def cancelled(self) -> bool:
+        """Whether it was taken back."""
         return self.callback is None

@@ -46,6 +46,7 @@ class TimerHandle:
 
     @property
     def cancelled(self) -> bool:
+        """Whether it was taken back."""
         return self.callback is None
 
     def cancel(self) -> None:

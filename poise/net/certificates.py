@@ -119,5 +119,5 @@ def _unusable(what: str, file: str, error: OSError | ValueError) -> MachineFault
 def reason(error: ssl.SSLError) -> str:
     """What the library complains about, in words."""
     told = getattr(error, "verify_message", "")
-    words = (error.reason or error.strerror or str(error)).replace("_", " ").lower()
+    words = str(getattr(error, "reason", "") or error.strerror).replace("_", " ").lower()
     return f"{words}: {told}" if told else words

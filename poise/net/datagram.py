@@ -197,6 +197,7 @@ class Datagram:
         self._lose(error)
 
     def is_closing(self) -> bool:
+        """Whether the end has begun: by close(), abort(), or a socket that is of no use any more."""
         return self._state != State.OPEN
 
     def join_group(self, group: str, interface: str | int | None = None) -> None:
@@ -245,9 +246,11 @@ class Datagram:
         return self._paused_writing
 
     def set_protocol(self, protocol: DatagramProtocol) -> None:
+        """Tell another protocol from now on."""
         self._protocol = protocol
 
     def get_protocol(self) -> DatagramProtocol:
+        """Who hears of this socket."""
         return self._protocol
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:

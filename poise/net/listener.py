@@ -59,6 +59,9 @@ def listen(
 ) -> Listener:
     """Accept connections on ``address`` and give each a protocol from ``factory()``.
 
+    ``address`` is ``(host, port)``, with port 0 for a free one and an empty host for every interface, ``"unix:/path"``, or
+    a socket that was bound by somebody else. A connection's life is bounded by ``limits`` and ``stream_limits``.
+
     With ``tls`` the protocol is made when the handshake is done, and its stream is a TLSStream.
     Raises OSError (EADDRINUSE, EACCES, …), MachineFault for an unknown host name, ValueError for no address.
     """
@@ -115,6 +118,7 @@ class Listener:
 
     @property
     def address(self) -> tuple[str, int] | str:
+        """Where it is bound: ``(host, port)``, with the real port when 0 was asked for, or ``"unix:/path"``."""
         if isinstance(self.sockname, tuple):
             return self.sockname[0], self.sockname[1]
         return addresses.show(self.sockname)

@@ -126,6 +126,7 @@ class Pipe(Transport):
             self.fail(error)
 
     def is_closing(self) -> bool:
+        """Whether the end has begun: by close(), abort(), or the other side."""
         return self._state != State.OPEN
 
     def abort(self) -> None:
@@ -195,10 +196,12 @@ class ReadPipe(Pipe):
         self._watch()
 
     def resume_reading(self) -> None:
+        """Read on, from where it stopped; input comes in a later turn, never from inside this call."""
         self._reading = True
         self._watch()
 
     def is_reading(self) -> bool:
+        """Whether input is wanted: neither paused nor ended."""
         return self._reading and self._state == State.OPEN
 
     def close(self) -> None:

@@ -138,6 +138,7 @@ class Process:
 
     @property
     def pid(self) -> int:
+        """The number by which the system knows it."""
         return self.popen.pid
 
     @property
@@ -172,18 +173,23 @@ class Process:
                 pipe.abort()
 
     def is_closing(self) -> bool:
+        """Whether it was closed, or has ended with all its pipes."""
         return self._closing
 
     def set_protocol(self, protocol: ProcessProtocol) -> None:
+        """Tell another protocol from now on."""
         self._protocol = protocol
 
     def get_protocol(self) -> ProcessProtocol:
+        """Who hears of this child."""
         return self._protocol
 
     def get_pid(self) -> int:
+        """``pid``, by asyncio's name."""
         return self.pid
 
     def get_returncode(self) -> int | None:
+        """``returncode``, by asyncio's name."""
         return self.returncode
 
     def get_pipe_transport(self, fd: int) -> ReadPipe | WritePipe | None:

@@ -21,7 +21,7 @@ Failed = Callable[[Exception], object]
 
 
 class ResolveError(MachineFault):
-    """The name is not known, or nobody could be asked."""
+    """The name is not known, or nobody could be asked (getaddrinfo(3))."""
 
 
 def resolve(

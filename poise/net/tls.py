@@ -48,6 +48,7 @@ class TLSStream(Protocol, Transport):
     """A stream with TLS. The protocol from ``factory()`` is made, and told, when the handshake is done."""
 
     __slots__ = (
+        "_all_said",
         "_cause",
         "_deadline",
         "_dropped",
@@ -86,7 +87,7 @@ class TLSStream(Protocol, Transport):
         self._phase = Phase.HANDSHAKE
         self._read_posted = self._send_posted = False
         self._ended = False  # the peer has said close_notify
-        self._eof_wanted = self._linger = False
+        self._eof_wanted = self._linger = self._all_said = False
         self._cause: Exception | None = None  # what ended the connection, when it was not the stream below
         self._waiting: PlainQueue | None = None  # a file that is being sent, and what was written behind it
         self._dropped = 0  # bytes of it that nobody will get
@@ -130,7 +131,7 @@ class TLSStream(Protocol, Transport):
         if self._phase == Phase.OPEN and not self._eof_wanted:
             self._eof_wanted = True
             if self._waiting is None:
-                self._send(self._engine.goodbye())
+                self._say_goodbye()
 
     def close(self, *, linger: bool = False) -> None:
         """Flush what is queued, say ``close_notify``, close. A client lingers until the peer has ended too."""
@@ -142,7 +143,7 @@ class TLSStream(Protocol, Transport):
             self._lower.pause_reading()
             return
         if was == Phase.OPEN and not self._eof_wanted:
-            self._send(self._engine.goodbye())
+            self._say_goodbye()
         self._lower.close(linger=self._linger)
 
     def abort(self) -> None:
@@ -232,7 +233,7 @@ class TLSStream(Protocol, Transport):
         self._phase = Phase.CLOSED
         self._deadline.cancel()
         self._drop_waiting()
-        error = self._cause or error
+        error = self._cause or (None if self._all_said else error)
         try:
             if self._protocol is not NOBODY:
                 self._protocol.connection_lost(error)
@@ -345,9 +346,14 @@ class TLSStream(Protocol, Transport):
 
     def _all_sent(self) -> None:
         if self._eof_wanted or self._phase == Phase.CLOSING:
-            self._send(self._engine.goodbye())
+            self._say_goodbye()
         if self._phase == Phase.CLOSING:
             self._lower.close(linger=self._linger)
+
+    def _say_goodbye(self) -> None:
+        # When the peer has ended and nothing waits, it may well have left: our goodbye need not arrive.
+        self._all_said = self._ended and self._lower.outgoing is None
+        self._send(self._engine.goodbye())
 
     def _check_room(self) -> None:
         if self._paused_writing and self._phase == Phase.OPEN:

@@ -22,7 +22,9 @@ from poise.errors import TLSError, TLSTruncated
 from poise.net.certificates import reason
 
 RECORD = 16 * 1024  # bytes of plain text, the largest fragment of a record (RFC 8446, 5.1)
-SENT = 4 * 1024  # bytes of plain text in a record that we make; measured: larger ones save no time, only 0.4 % of bytes
+SENT = (
+    4 * 1024
+)  # bytes of plain text in a record that we make; measured: larger ones save no time, only 0.4 % of bytes
 PIECE = 4 * 1024  # bytes of cipher text shown to the library at a time
 
 NOTHING = memoryview(b"")

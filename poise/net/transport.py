@@ -64,6 +64,7 @@ class Transport:
         return True
 
     def get_protocol(self) -> AnyProtocol:
+        """Who hears of this stream."""
         return self._protocol
 
     def is_paused_writing(self) -> bool:

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from poise.cli import announce as announce_module
 from poise.cli.announce import chosen_name, default_name
 from poise.cli.find import ago, as_json, as_table, width
 from poise.cli.main import CANNOT_START, main, parser
@@ -68,7 +67,7 @@ def test_by_default_nobody_is_told(port: int) -> None:
         (["find", "--timeout", "nan"], "0.01 to 60 seconds"),
         (["find", "--timeout", "0"], "0.01 to 60 seconds"),
         (["find", "--timeout", "61"], "0.01 to 60 seconds"),
-        (["find", "there"], "unrecognized arguments"),
+        (["find", "there"], "unknown:"),
     ],
 )
 def test_what_makes_no_sense(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -512,3 +512,27 @@ def test_a_reader_of_the_log_that_has_gone(folder: Path) -> None:
             assert process.wait(PATIENCE) == 0
         finally:
             process.kill()
+
+
+def test_what_has_no_effect_is_said(folder: Path) -> None:
+    with serving(
+        folder, "--lan", "--allow-host", "example.org", environment={"POISE_MAXHEAD": "3"}
+    ) as served:
+        assert "POISE_MAXHEAD in the environment is no option of poise serve" in served.stderr
+        assert "--allow-host has no effect here" in served.stderr
+
+
+def test_an_unknown_option_is_told_by_the_command_in_two_lines() -> None:
+    done = subprocess.run(
+        serve_command(".", "--prot", "5"),
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        check=False,
+        timeout=PATIENCE,
+    )
+    assert done.returncode == 2
+    assert done.stderr == (
+        "usage: poise serve [options] [DIR]\n"
+        "poise serve: error: unknown: --prot; poise serve --help lists what there is\n"
+    )

@@ -119,3 +119,10 @@ class Peer:
 
     def __exit__(self, *exc: object) -> None:
         self.socket.close()
+
+
+def talk_past_a_sleeper(talker: Peer, name: str, listener: Peer) -> None:
+    """Say some 14 MB, more than the kernels' buffers hold, at a pace that ``listener`` keeps up with."""
+    for number in range(500):
+        talker.send((b"x" * 900 + b"\n") * 30 + b"%d\n" % number)
+        listener.until(b"%b: %d\n" % (name.encode(), number))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.examples.running import Peer, example
+from tests.examples.running import Peer, example, talk_past_a_sleeper
 
 pytestmark = [pytest.mark.live, pytest.mark.slow]
 
@@ -72,12 +72,7 @@ def test_a_guest_who_does_not_read_is_skipped_and_told() -> None:
             for peer, name in ((slow, b"Slow\n"), (ada, b"Ada\n"), (ben, b"Ben\n")):
                 peer.send(name)
                 peer.until(b"welcome")
-            text = b"x" * 900 + b"\n"
-            for _ in range(16):  # some 14 MB, more than the kernel's buffers of both ends hold
-                ada.send(text * 1000)
-                ben.until(b"x" * 900 + b"\n")
-            ada.send(b"the end\n")
-            ben.until(b"Ada: the end\n")  # nobody else is held up
+            talk_past_a_sleeper(ada, "Ada", ben)  # nobody else is held up
             assert b"* you missed" in slow.until(b"lines\n")
 
 

@@ -789,12 +789,15 @@ def test_what_is_no_reply_is_a_500(bad: object) -> None:
 
 
 def test_other_kinds_of_bytes_are_bytes() -> None:
-    bodies = {"/bytearray": bytearray(b"one"), "/memoryview": memoryview(b"two")}
+    bodies: dict[str, bytearray | memoryview] = {
+        "/bytearray": bytearray(b"one"),
+        "/memoryview": memoryview(b"two"),
+    }
     with web(lambda request: Reply(200, body=bodies[request.path])) as site:
         client = site.client()
         assert [client.ask(get(path)).body for path in bodies] == [b"one", b"two"]
     with pytest.raises(TypeError, match="encode"):
-        Reply(200, body="text")
+        Reply(200, body="text")  # type: ignore[arg-type]
 
 
 def test_a_producer_that_fails_at_once_is_a_500() -> None:

