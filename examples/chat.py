@@ -33,6 +33,7 @@ from poise import (
 
 LONGEST = 1000  # bytes of a line
 PATIENCE = 20.0  # seconds for a name, and for a connection
+SHOWN = 20  # names in the welcome, so that it is a line of bounded length too
 NAME = re.compile(r"\w{1,20}")
 CONTROLS = dict.fromkeys([*range(32), *range(127, 160)])  # a terminal would obey them
 
@@ -76,7 +77,8 @@ class Guest(FramedProtocol):
             self.name = text
             self.room.tell(f"* {text} is here")
             self.room.guests[text] = self
-            self.hear(f"* welcome; here are: {', '.join(self.room.guests)}")
+            some = ", ".join(list(self.room.guests)[:SHOWN])
+            self.hear(f"* welcome; there are {len(self.room.guests)} here: {some}")
 
     def hear(self, line: str) -> None:
         if self.slow:
@@ -111,9 +113,7 @@ class Visit(FramedProtocol):
     """The client's connection: lines that come go to the screen."""
 
     def __init__(self, reactor: Reactor, name: str) -> None:
-        super().__init__(
-            LineFramer(8 * LONGEST)
-        )  # the server's list of names may be longer than a line of ours
+        super().__init__(LineFramer(4 * LONGEST))  # a name in front, and UTF-8 that was repaired
         self.reactor = reactor
         self.name = name
 

@@ -18,6 +18,7 @@ from __future__ import annotations
 import argparse
 import os
 import signal
+from http import HTTPStatus
 from pathlib import Path
 
 from poise import (
@@ -103,6 +104,8 @@ class Viewer(FramedProtocol):
         self.look_again = self.reactor.call_later(LIMITS.head_time, stream.close)  # for who never asks
 
     def message_received(self, message: bytes) -> None:
+        if self.files:
+            return  # one request a connection; reading goes on because its end is how we learn that the viewer left
         try:
             head = parse_head(message + END_OF_HEAD, LIMITS)
             if not local_or([])(head.host):
@@ -117,7 +120,6 @@ class Viewer(FramedProtocol):
         except RequestError as error:
             self.refuse(error)
             return
-        self.pause_reading()  # one request a connection
         self.begin("200 OK")
         self.files = [Followed(path) for path in chosen]
         self.look()
@@ -159,7 +161,7 @@ class Viewer(FramedProtocol):
             self.look_again = self.reactor.call_later(0, self.look)
 
     def refuse(self, error: RequestError) -> None:
-        self.begin(f"{error.status} Refused")
+        self.begin(f"{error.status} {HTTPStatus(error.status).phrase}")
         self.stream.write(f"{error.detail}\n".encode())
         self.stream.close(linger=True)
 

@@ -135,11 +135,13 @@ def about_class(name: str, thing: type) -> list[str]:
     lines = []
     if makes_sense_to_call(thing):
         lines += [*code(signature(name, thing)), ""]
+    public = {getattr(poise, other) for other in CLASSES}
     bases = [
         base.__name__
         for base in thing.__bases__
-        if base.__name__ not in ("object", "Protocol", "Checked", "Generic")
+        if base in public or base.__module__ in ("builtins", "selectors")
     ]
+    bases = [base for base in bases if base != "object"]
     if bases:
         lines += [f"A {' and a '.join(f'`{base}`' for base in bases)}.", ""]
     lines += [markdown(inspect.getdoc(thing)), ""]
@@ -222,6 +224,8 @@ def members(thing: type) -> Iterator[tuple[str, Any]]:
                 seen.add(name)
                 yield name, member
 
+
+CLASSES = [name for name in poise.__all__ if inspect.isclass(getattr(poise, name))]
 
 # Called by rooms of Poise only; public because they live in other rooms.
 INTERNAL = {

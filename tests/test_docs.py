@@ -70,8 +70,11 @@ def test_from_step_3_on_a_message_is_a_line(name: str) -> None:
             ben.send(b"one\ntwo\nthr")
             ben.send(b"ee\r\nx")
             assert [ada.line() for _ in range(3)] == ["Ben: one", "Ben: two", "Ben: three"]
+            ben.send(b"y" * 999 + b"\n")
+            assert ada.line() == "Ben: x" + "y" * 999
+            ben.send(b"the end")
             ben.finish()
-            assert [ada.line() for _ in range(2)] == ["Ben: x", "* Ben is gone"]
+            assert [ada.line() for _ in range(2)] == ["Ben: the end", "* Ben is gone"]
             with Peer(port) as flood:
                 flood.send(b"x" * 1500)
                 assert b"1000 bytes" in flood.rest()

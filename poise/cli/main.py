@@ -48,6 +48,7 @@ def parser() -> argparse.ArgumentParser:
     )
     discovery.add_find(find)
     find.set_defaults(run=_find)
+    serve.commands = find.commands = (serve, find)
     return top
 
 
@@ -62,8 +63,8 @@ class Command(argparse.ArgumentParser):
         known, unknown = super().parse_known_args(args, namespace)
         if unknown:  # told here, by the command that they were given to, and not by the program above it
             self.error(f"unknown: {' '.join(unknown)}; {self.prog} --help lists what there is")
-        for name in options.unknown_variables(self):
-            standard.say(f"{name} in the environment is no option of {self.prog}, and has no effect")
+        for name in options.unknown_variables(self.commands):
+            standard.say(f"{name} in the environment is no option of any command, and has no effect")
         return known, unknown
 
     def format_usage(self) -> str:
@@ -71,6 +72,7 @@ class Command(argparse.ArgumentParser):
         return f"usage: {self.prog} [options]{self.takes}\n"
 
     takes = ""
+    commands: Sequence[argparse.ArgumentParser] = ()
 
 
 def add_serve(serve: argparse.ArgumentParser) -> None:

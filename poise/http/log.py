@@ -17,8 +17,8 @@ from poise.loop.timers import TimerHandle
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 LINE_BYTES = 128  # what a waiting line is counted as besides its request line
 
-# Every control character, DEL and the C1 range, and what would end the quoted field.
-ESCAPES = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))} | {
+# Every control character, whatever is not ASCII (no target that is answered has it), and what would end the field.
+ESCAPES = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 256))} | {
     ord('"'): '\\"',
     ord("\\"): "\\\\",
 }

@@ -113,10 +113,13 @@ class Timers:
 
     def _was_cancelled(self) -> None:
         self._cancelled += 1
-        if self._cancelled > self._limits.cancelled and 2 * self._cancelled > len(self._heap):
-            self._heap = [entry for entry in self._heap if entry[2].callback is not None]
+        heap = self._heap
+        if 2 * self._cancelled > len(heap) and self._cancelled > self._limits.cancelled:
+            self._heap = [entry for entry in heap if entry[2].callback is not None]
             heapify(self._heap)
             self._cancelled = 0
+        elif heap[0][2].callback is not None:
+            return  # it was not the next one
         self._skip_cancelled()
 
     def _skip_cancelled(self) -> None:
@@ -272,7 +275,7 @@ class Deadlines:
 
     def _became_stale(self) -> None:
         self._stale += 1
-        if self._stale > self._limits.cancelled and 2 * self._stale > self._entries:
+        if 2 * self._stale > self._entries and self._stale > self._limits.cancelled:
             self._sweep()
 
     def _sweep(self) -> None:

@@ -42,11 +42,10 @@ class Interface:
 def interfaces() -> list[Interface]:
     """Every interface of this moment, the ones without an address too. Empty when the system does not tell."""
     try:
-        named = socket.if_nameindex()
-    except OSError:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+            found = [Interface(index, name, _ipv4(asking, name)) for index, name in socket.if_nameindex()]
+    except OSError:  # not allowed, or no descriptor is left
         return []
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
-        found = [Interface(index, name, _ipv4(asking, name)) for index, name in named]
     if any(each.ipv4 for each in found):
         return found
     return _unnamed(found)

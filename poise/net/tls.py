@@ -111,6 +111,7 @@ class TLSStream(Protocol, Transport):
             self._refuse_write()
         elif self._waiting is not None:
             self._wait(memoryview(data).tobytes())
+            self._check_water()
         else:
             self._send(self._engine.encrypt(data))
 
@@ -125,6 +126,7 @@ class TLSStream(Protocol, Transport):
         else:
             self._wait(part)
             self._send_waiting()
+            self._check_water()
 
     def write_eof(self) -> None:
         """Send ``close_notify`` once everything queued is sent; reading goes on (RFC 8446, 6.1)."""
@@ -317,7 +319,6 @@ class TLSStream(Protocol, Transport):
         if self._waiting is None:
             self._waiting = PlainQueue()
         self._waiting.append(part)
-        self._check_water()
 
     def _send_waiting(self) -> None:
         """Encrypt what waits, as far as the stream below takes it, at most one write budget of it in a turn."""

@@ -326,11 +326,12 @@ def test_a_failing_second_look_leaves_nothing_open(
 def test_a_lack_of_descriptors_is_503_at_every_depth(root: Root, folder: Path) -> None:
     put(folder / "a" / "b" / "c")
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    spare = os.open(folder, os.O_RDONLY)
-    os.close(spare)
+    spare = [os.open(folder, os.O_RDONLY) for _ in range(3)]  # the next numbers, which need not be neighbours
+    for each in spare:
+        os.close(each)
     answers = []
-    for more in range(4):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (spare + more, hard))
+    for limit in (*spare, spare[-1] + 1):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
         try:
             root.locate("/a/b/c").close()
             answers.append(200)

@@ -68,8 +68,8 @@ def test_the_stamp_is_in_english_whatever_the_locale() -> None:
 def test_everything_that_would_act_on_a_reader_is_escaped() -> None:
     assert escape("a\x1b[31mb") == "a\\x1b[31mb"
     assert escape('\r\n"\\\x00\x7f\x9b\x85') == '\\x0d\\x0a\\"\\\\\\x00\\x7f\\x9b\\x85'
-    assert escape("GET /ü?a=b~ HTTP/1.1") == "GET /ü?a=b~ HTTP/1.1"
-    for code in (*range(32), *range(127, 160)):
+    assert escape("GET /a?a=b~ HTTP/1.1") == "GET /a?a=b~ HTTP/1.1"
+    for code in (*range(32), *range(127, 256)):
         assert escape(chr(code)) == f"\\x{code:02x}"
 
 

@@ -34,7 +34,7 @@ class Talk(NamedTuple):
 
     request: bytes
     begins: bytes
-    reply: int  # bytes of one answer: always as many
+    reply: int  # bytes of one answer: as many for each in one load
 
     @property
     def block(self) -> bytes:
@@ -42,7 +42,7 @@ class Talk(NamedTuple):
 
 
 def http(port: int) -> Talk:
-    """The same file every time, and the date has always the same length."""
+    """Asked for anew each time: the tag of a file that was just written is a little longer (RFC 9110 section 8.8.1)."""
     with dial(port) as sock:
         sock.sendall(GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
         data = b""
@@ -129,8 +129,9 @@ class Crowd:
             heapq.heappush(self.due, (max(now, self._since[fd] + INTERVAL), fd))
 
 
-def load(talk: Talk, port: int, seconds: float, *, crowd: bool, flood: bool) -> tuple[list[float], float]:
+def load(kind: str, port: int, seconds: float, *, crowd: bool, flood: bool) -> tuple[list[float], float]:
     """Run for ``seconds``; the crowd's times, and how many requests of the flood were answered."""
+    talk = TALKS[kind](port)
     with select.epoll() as poller:
         many = Crowd(port, poller, talk) if crowd else None
         one = Flood(port, poller, talk) if flood else None
@@ -157,15 +158,15 @@ def p99(times: list[float]) -> float:
     return sorted(times)[len(times) * 99 // 100]
 
 
-def main(talk: Talk, port: int, pid: int, core: int, runs: int, seconds: float) -> None:
+def main(kind: str, port: int, pid: int, core: int, runs: int, seconds: float) -> None:
     if core >= 0:
         os.sched_setaffinity(0, {core})
     for _ in range(runs):
         before = cpu_seconds(pid)
-        _, answered = load(talk, port, seconds / 3, crowd=False, flood=True)
+        _, answered = load(kind, port, seconds / 3, crowd=False, flood=True)
         cost = (cpu_seconds(pid) - before) / answered
-        quiet, _ = load(talk, port, seconds, crowd=True, flood=False)
-        flooded, served = load(talk, port, seconds, crowd=True, flood=True)
+        quiet, _ = load(kind, port, seconds, crowd=True, flood=False)
+        flooded, served = load(kind, port, seconds, crowd=True, flood=True)
         result = {
             "cost": cost,
             "quiet": p99(quiet),
@@ -178,4 +179,4 @@ def main(talk: Talk, port: int, pid: int, core: int, runs: int, seconds: float) 
 
 if __name__ == "__main__":
     port, pid, core, runs = map(int, sys.argv[2:6])
-    main(TALKS[sys.argv[1]](port), port, pid, core, runs, float(sys.argv[6]))
+    main(sys.argv[1], port, pid, core, runs, float(sys.argv[6]))

@@ -47,6 +47,7 @@ class House:
         self.server = ServerTLS(authority.local())
         self.listener: Listener | None = None
         self._open: list[Any] = []
+        self._connecting: list[Connecting] = []
         reactor.on_error = self.errors.append
 
     def serve(self, factory: Callable[[], Any], *, handshake_time: float = 20.0, **limits: Any) -> Listener:
@@ -69,7 +70,7 @@ class House:
         **limits: Any,
     ) -> Connecting:
         assert self.listener is not None
-        return connect(
+        connecting = connect(
             self.reactor,
             self.listener.address,
             factory,
@@ -78,6 +79,8 @@ class House:
             on_failure=self.failures.append,
             stream_limits=StreamLimits(**limits),
         )
+        self._connecting.append(connecting)
+        return connecting
 
     def pair(self, server: Recorder, client: Recorder, **limits: Any) -> tuple[TLSStream, TLSStream]:
         """The server's stream and the client's, both open."""
@@ -111,6 +114,10 @@ class House:
     def close(self) -> None:
         for each in self._open:
             each.close()
+        for connecting in self._connecting:
+            connecting.cancel()
+            if connecting.stream is not None:
+                connecting.stream.abort()
         if self.listener is not None:
             self.listener.close()
             for stream in tuple(self.listener.streams):
@@ -894,7 +901,7 @@ def test_a_file_that_is_given_up_is_closed(tcp: House, file: tuple[Path, bytes],
     served.sendfile(os.open(path, os.O_RDONLY), 0, len(content))
     served.sendfile(os.open(path, os.O_RDONLY), 0, len(content))
     (served if how == "abort" else asked).abort()
-    tcp.until(lost(server, client))
+    tcp.until(lost(server))
     assert served.unsent > 0
 
 

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 import unicodedata
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from poise.limits import DiscoveryLimits
 from poise.wire.discovery import (
+    GROUP_IPV4,
+    GROUP_IPV6,
     LONGEST_NAME,
+    NUMBER_SIZE,
     OLDEST,
+    PORT,
     SIZE,
     UNFIT,
     Answer,
@@ -22,10 +28,12 @@ from poise.wire.discovery import (
     parse,
     write,
 )
+from tests.architecture import markdown_table
 
 # Under ``python -bb`` hypothesis itself compares bytes with numbers, in the keys of its cache.
 pytestmark = pytest.mark.filterwarnings(r"ignore::BytesWarning:hypothesis\.internal")
 
+PAGE = Path(__file__).parents[2] / "docs" / "discovery.md"
 QUERY, INSTANCE = b"\x01\x02\x03\x04\x05\x06\x07\x08", b"instance"
 ANSWER = Answer(QUERY, INSTANCE, "https", 8000, 61, "photos")
 QUESTION_BYTES = b"Pois\x01\x01" + QUERY + bytes(114)
@@ -52,6 +60,20 @@ def test_byte_by_byte_as_the_page_says() -> None:
     assert write(ANSWER) == ANSWER_BYTES
     assert parse(QUESTION_BYTES) == Question(QUERY)
     assert parse(ANSWER_BYTES) == ANSWER
+
+
+def test_the_page_describes_every_byte() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    rows = markdown_table(text, "## The datagrams")
+    places = [(int(row[0]), int(row[1])) for row in rows]
+    assert places[0][0] == 0
+    for (offset, size), (following, _) in zip(places, [*places[1:], (SIZE, 0)], strict=True):
+        assert offset + size == following
+    assert [size for _, size in places] == [4, 1, 1, NUMBER_SIZE, NUMBER_SIZE, 1, 2, 4, 1, LONGEST_NAME]
+    limits = DiscoveryLimits()
+    for value in (PORT, GROUP_IPV4, GROUP_IPV6, OLDEST, f"{limits.found:,}", limits.answers):
+        assert f"{value}" in text
+    assert f"at most {limits.answers_per_source} questions a second" in text
 
 
 @given(st.builds(Question, query=numbers) | answers)
