@@ -53,7 +53,9 @@ long: $(STAMP)
 	$(RUN) -m pytest -m "long" --timeout 900
 
 bench:
-	$(PYTHON) -m bench
+	$(PYTHON) -m bench http
+	$(PYTHON) -m bench echo
+	$(PYTHON) -m bench timers
 
 serve:
 	$(PYTHON) -m poise serve .

@@ -120,8 +120,8 @@ class Viewer(FramedProtocol):
         except RequestError as error:
             self.refuse(error)
             return
-        self.begin("200 OK")
         self.files = [Followed(path) for path in chosen]
+        self.begin("200 OK")
         self.look()
 
     def begin(self, status: str) -> None:

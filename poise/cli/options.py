@@ -120,10 +120,11 @@ def read_environment(parser: argparse.ArgumentParser, environment: Mapping[str, 
 
 
 def unknown_variables(
-    parser: argparse.ArgumentParser, environment: Mapping[str, str] = os.environ
+    parsers: Iterable[argparse.ArgumentParser], environment: Mapping[str, str] = os.environ
 ) -> list[str]:
-    """Variables that look like ours and are no option of ``parser``: mistyped, most likely."""
-    known = {variable(name) for action in parser._actions for name in action.option_strings}
+    """Variables that look like ours and are no option of any of ``parsers``: mistyped, most likely."""
+    actions = [action for parser in parsers for action in parser._actions]
+    known = {variable(name) for action in actions for name in action.option_strings}
     return sorted(name for name in environment if name.startswith("POISE_") and name not in known)
 
 

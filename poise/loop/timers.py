@@ -138,14 +138,14 @@ class Deadline:
 
     __slots__ = ("_deadlines", "_queued", "callback", "duration", "since")
 
-    def __init__(self, deadlines: Deadlines, duration: float, callback: Callback, now: float) -> None:
-        self.since = now
-        self.duration = duration
-        self.callback: Callback | None = callback
-        # The earliest time for which an entry is queued: infinity for none, minus infinity once it is over (so
-        # that nothing is ever earlier). An entry of another time is stale.
-        self._queued = _NEVER
-        self._deadlines = deadlines
+    # Filled in by Deadlines.start: a constructor of its own would cost every connection one call more.
+    since: float
+    duration: float
+    callback: Callback | None
+    _deadlines: Deadlines
+    _queued: float
+    # The earliest time for which an entry is queued: infinity for none, minus infinity once it is over (so that
+    # nothing is ever earlier). An entry of another time is stale.
 
     def change(self, duration: float, now: float) -> None:
         """Restart with another duration, for another phase. ValueError when it is negative or NaN."""
@@ -165,9 +165,10 @@ class Deadline:
         queued = self._queued
         if queued != _OVER:
             self._queued = _OVER
-            self._deadlines._live -= 1
+            deadlines = self._deadlines
+            deadlines._live -= 1
             if queued != _NEVER:
-                self._deadlines._became_stale()
+                deadlines._became_stale()
 
     def __lt__(self, other: Deadline) -> bool:
         return False  # entries of the same time have no order; this only keeps the heap from asking for one
@@ -213,10 +214,22 @@ class Deadlines:
         """A deadline that is due ``duration`` seconds after ``now``. ValueError for a negative or NaN duration."""
         if not duration >= 0:
             raise ValueError(f"a duration must be at least 0 seconds, not {duration}")
-        deadline = Deadline(self, duration, callback, now)
+        deadline = Deadline()
+        deadline.since = now
+        deadline.duration = duration
+        deadline.callback = callback
+        deadline._deadlines = self
         self._live += 1
-        if duration != _NEVER:
-            self._put(deadline, now + duration)
+        due = now + duration
+        queue = self._queues.get(duration)
+        if queue is not None and queue.dues and queue.dues[-1] <= due != _NEVER:
+            # What _put does for all but the first of its duration, without the call.
+            deadline._queued = due
+            self._entries += 1
+            queue.dues.append(due)
+            queue.deadlines.append(deadline)
+        else:
+            self._put(deadline, due)
         return deadline
 
     def expire(self, now: float, limit: int | None = None) -> list[Deadline]:
@@ -253,12 +266,13 @@ class Deadlines:
             self._live -= 1
             expired.append(deadline)
         else:
-            deadline._queued = _NEVER
             self._put(deadline, due)
 
     def _put(self, deadline: Deadline, due: float) -> None:
-        """Queue an entry, the only one of ``deadline`` that counts."""
+        """Queue an entry, the only one of ``deadline`` that counts; none for what is never due."""
         deadline._queued = due
+        if due == _NEVER:
+            return
         self._entries += 1
         queue = self._queues.get(deadline.duration)
         if queue is None and len(self._queues) < self._limits.durations:

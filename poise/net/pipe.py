@@ -204,8 +204,9 @@ class ReadPipe(Pipe):
         """Whether input is wanted: neither paused nor ended."""
         return self._reading and self._state == State.OPEN
 
-    def close(self) -> None:
-        """Read no more. Twice is no error."""
+    def close(self, *, linger: bool = False) -> None:
+        """Read no more. Twice is no error. ``linger`` is for sockets: a pipe's writer awaits no answer."""
+        del linger
         self._lose(None)
 
     def _wanted(self) -> int:
@@ -275,8 +276,9 @@ class WritePipe(Pipe):
         """Always: the reader sees the end when the last write end closes."""
         return True
 
-    def close(self) -> None:
-        """Write what is queued, then close. Twice is no error."""
+    def close(self, *, linger: bool = False) -> None:
+        """Write what is queued, then close. Twice is no error. ``linger`` is for sockets, which also read."""
+        del linger
         if self._state:
             return
         self._state = State.CLOSING

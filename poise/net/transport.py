@@ -5,9 +5,11 @@ The names are those of asyncio's transports, so what people know still works.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable
 from typing import Any
 
+from poise.errors import MachineFault
 from poise.limits import StreamLimits
 from poise.loop.reactor import Reactor
 from poise.net import address as addresses
@@ -76,11 +78,17 @@ class Transport:
 
         Raises ValueError for a name or value that makes no sense, MachineFault where it is not supported.
         """
-        options.set_option(self.get_extra_info("socket"), name, value)
+        options.set_option(self._own_socket(), name, value)
 
     def get_option(self, name: str) -> Any:
         """What the kernel says of an option; the errors are those of set_option."""
-        return options.get_option(self.get_extra_info("socket"), name)
+        return options.get_option(self._own_socket(), name)
+
+    def _own_socket(self) -> Any:
+        found = self.get_extra_info("socket")
+        if found is None:
+            raise MachineFault(errno.ENOTSOCK, "this is no socket, so it has no socket options")
+        return found
 
     def has_unread_input(self) -> bool:
         """Whether the kernel holds input that nobody has read: closing now would reset the connection (pitfall 18)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from bench import timers
 from bench.__main__ import BENCHES, arguments, main, wanted
 from bench.asking import Unequal, fetch_raw
 from bench.load import Load, Sample
@@ -235,3 +237,23 @@ def test_the_echo_client_notices_a_wrong_answer(tmp_path: Path, reply: str) -> N
 def test_a_peer_without_its_module_is_skipped_by_name() -> None:
     peer = replace(ECHO_PEERS[0], needs=("no-such-program",), modules=("no_such_module",))
     assert peer.missing() == "no-such-program, no_such_module not installed"
+
+
+# --- timers -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_timers_are_measured_beside_a_bare_heap(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("COUNT", "LIVE", "TURNS"):
+        monkeypatch.setattr(timers, name, 10)
+    assert main(["timers", "--rounds", "2", "--json"]) == 0
+    said = capsys.readouterr()
+    found = json.loads(said.out)
+    assert {name: sorted(each) for name, each in found["timers"].items()} == {
+        "one duration": ["Deadlines", "Timers", "bare heap"],
+        "any times": ["Timers", "bare heap"],
+    }
+    assert len(found["timers"]["any times"]["Timers"]) == len(found["turns"]["10"]) == 2
+    assert "all: it ÷ bare heap" in said.err

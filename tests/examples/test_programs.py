@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -39,14 +38,9 @@ def test_echo_over_tcp_and_udp() -> None:
         with Peer(tcp) as client:
             client.send(b"is anybody there?\n")
             assert client.line() == "is anybody there?"
-            megabytes = bytes(range(256)) * 16384  # four, far more than the echo keeps
-            sender = threading.Thread(target=client.send, args=(megabytes,))
-            sender.start()  # it is blocked until we read
-            got = bytearray()
-            while len(got) < len(megabytes):
-                got += client.socket.recv(1 << 20)
-            sender.join(PATIENCE)
-            assert got == megabytes
+            sent = send_until_stuck(client.socket)
+            client.finish()
+            assert len(client.rest()) == sent
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client_:
             client_.settimeout(PATIENCE)
             for message in (b"one", b"", b"x" * 9000):
@@ -75,6 +69,20 @@ def test_a_clock_that_several_hear() -> None:
             assert not any("2001" in line or "now" in line for line in first.lines)
             for program in (sender, first, second):
                 program.interrupt()
+
+
+def send_until_stuck(connection: socket.socket) -> int:
+    """Send while nobody reads, until nothing goes any more; how many bytes went."""
+    connection.settimeout(0.5)
+    sent = 0
+    try:
+        while sent < 1 << 28:
+            sent += connection.send(bytes(1 << 16))
+    except TimeoutError:
+        pass
+    assert sent < 1 << 28, "somebody keeps it all in memory"
+    connection.settimeout(PATIENCE)
+    return sent
 
 
 @contextmanager
@@ -108,15 +116,8 @@ def test_the_proxy_passes_both_ways_and_each_end_by_itself() -> None:
 
 def test_the_proxy_makes_the_fast_side_wait() -> None:
     with behind_the_proxy() as (client, server):
-        client.socket.settimeout(0.5)
-        sent = received = 0
-        try:
-            while sent < 1 << 28:
-                sent += client.socket.send(bytes(1 << 16))
-        except TimeoutError:  # nobody reads at the other end, so nobody takes anything here
-            pass
-        assert sent < 1 << 28
-        client.socket.settimeout(PATIENCE)
+        sent = send_until_stuck(client.socket)
+        received = 0
         client.finish()
         while data := server.recv(1 << 20):
             received += len(data)
@@ -150,6 +151,11 @@ def test_keys_and_values() -> None:
         assert client.until(b"a\nb\n") == b"a\nb\n"
         client.send(b"set k\nset k 05\nget\n")
         assert all(client.line().startswith("error: set NAME") for _ in range(3))
+        for _ in range(3):  # what is deleted, or replaced, makes room
+            client.send(b"set half %d\n" % 600_000 + bytes(600_000))
+            assert client.line() == "stored"
+        client.send(b"del half\nset other %d\n" % 600_000 + bytes(600_000))
+        assert [client.line(), client.line()] == ["deleted", "stored"]
         client.send(b"set big %d\n" % (1 << 20) + bytes(1 << 20))
         assert client.line() == "error: no room"  # with its name, and the others, it is more than 1 MiB
         client.send(b"set big %d\n" % ((1 << 20) + 1))
@@ -216,24 +222,36 @@ def test_a_file_is_followed_while_it_grows_is_cut_and_is_replaced(tmp_path: Path
         server.interrupt()
 
 
+def take(client: Peer, end: bytes) -> int:
+    """Read until ``end`` comes; how many bytes there were, ``end`` included."""
+    count, last = 0, b""
+    while not last.endswith(end):
+        data = client.socket.recv(1 << 20)
+        count += len(data)
+        last = (last + data)[-len(end) :]
+    return count
+
+
 def test_a_viewer_who_does_not_read_is_not_read_for(tmp_path: Path) -> None:
     log = tmp_path / "big.log"
     log.write_bytes(b"")
-    with example("tail", log) as server, Peer(server.listening()) as viewer:
-        ask(viewer, "/big.log")
-        os.truncate(log, 64 << 20)  # a hole reads as zeros, and costs the test no disk
-        with log.open("ab") as file:
-            file.write(b"the end\n")
-        received, last = 0, b""
-        while not last.endswith(b"the end\n"):
-            data = viewer.socket.recv(1 << 20)
-            received += len(data)
-            last = (last + data)[-8:]
-        assert received == (64 << 20) + 8
-        status = Path(f"/proc/{server.pid}/status")
-        if status.exists():
-            peak = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
-            assert int(peak.split()[1]) < 64 << 10  # KiB: the program and its libraries, not the file besides
+    with example("tail", log) as server:
+        port = server.listening()
+        with Peer(port) as sleeper, Peer(port) as reader:
+            ask(sleeper, "/big.log")
+            ask(reader, "/big.log")
+            os.truncate(log, 64 << 20)  # a hole reads as zeros, and costs the test no disk
+            with log.open("ab") as file:
+                file.write(b"the end\n")
+            # The same loop looks for both, in turns: when one has everything, the other could have been given it too.
+            assert take(reader, b"the end\n") == (64 << 20) + 8
+            status = Path(f"/proc/{server.pid}/status")
+            if status.exists():
+                peak = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+                assert (
+                    int(peak.split()[1]) < 64 << 10
+                )  # KiB: the program and its libraries, not the file besides
+            assert take(sleeper, b"the end\n") == (64 << 20) + 8  # and nothing was lost
 
 
 @pytest.mark.parametrize(

@@ -242,6 +242,18 @@ def test_for_ever_is_a_duration() -> None:
     assert (len(deadlines), deadlines.entries) == (0, 0)
 
 
+def test_changed_to_for_ever_leaves_no_entry_behind() -> None:
+    deadlines = Deadlines()
+    deadline = deadlines.start(1.0, nothing, 0.0)
+    deadline.change(math.inf, 0.5)
+    assert deadlines.expire(1.0) == []
+    assert (len(deadlines), deadlines.entries, deadlines.next_due) == (1, 0, math.inf)
+    deadline.change(2.0, 3.0)
+    assert deadlines.next_due == 5.0
+    deadline.cancel()
+    assert len(deadlines) == 0
+
+
 def test_expiry_looks_at_no_more_than_the_limit() -> None:
     deadlines = Deadlines(LoopLimits(timers=4, durations=1))
     made = [deadlines.start(float(1 + number % 2), nothing, 0.0) for number in range(10)]
@@ -322,7 +334,7 @@ def test_put_in_again_for_a_time_before_the_last_of_its_queue() -> None:
     assert deadlines.expire(15.0) == [second]
 
 
-DURATIONS = st.sampled_from([0.0, 1.0, 2.5, 7.0, 30.0, 31.0])
+DURATIONS = st.sampled_from([0.0, 1.0, 2.5, 7.0, 30.0, 31.0, math.inf])
 
 
 class AgainstModel(RuleBasedStateMachine):

@@ -21,7 +21,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from poise.errors import AlreadyRegistered, ProgramFault
+from poise.errors import AlreadyRegistered, MachineFault, ProgramFault
 from poise.limits import StreamLimits
 from poise.loop.reactor import Reactor
 from poise.net import descriptor, pipe
@@ -950,3 +950,14 @@ def test_protocols_need_nothing(reactor: Reactor, ends: Ends) -> None:
     made.write(b"x" * 100_000)
     made.close()
     turn_until(reactor, lambda: len(reactor.poller) == 1)
+
+
+def test_a_pipe_has_no_socket_options(tmp_path: Path) -> None:
+    (tmp_path / "f").write_bytes(b"")
+    with Reactor() as reactor:
+        made = read_pipe(reactor, os.open(tmp_path / "f", os.O_RDONLY), Protocol())
+        for ask in (lambda: made.get_option("nodelay"), lambda: made.set_option("nodelay", True)):
+            with pytest.raises(MachineFault, match="no socket"):
+                ask()
+        made.close(linger=True)
+        reactor.turn(0)
