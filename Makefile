@@ -5,7 +5,7 @@
 #   make format   lets ruff lay the code out
 #   make docs     rewrites the generated parts of docs/
 #   make long     the load tests that `make test` leaves out
-#   make bench    measures Poise beside its peers (needs wrk; peers that are missing are skipped)
+#   make bench    measures Poise beside its peers (needs wrk and cc; peers that are missing are skipped)
 #   make serve    serves the current folder
 #   make clean    removes what the other targets made
 

@@ -13,9 +13,6 @@ NUMBERS = range(1, 61)
 
 # What has no test of its own number, and why.
 WITHOUT: dict[int, str] = {
-    22: "nothing here is edge-triggered: pollers, streams and listeners rely on being told again",
-    39: "one listening socket, no `SO_REUSEPORT`: the case does not arise until there are workers",
-    40: "as 39: nobody else waits for the same listener",
     57: "of Windows; this machine cannot show it",
 }
 

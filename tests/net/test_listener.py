@@ -595,3 +595,12 @@ def test_a_server_can_be_restarted_at_once(reactor: Reactor) -> None:
     second = listen(reactor, first.address, Recorder)
     assert second.address == first.address
     second.close()
+
+
+@pytest.mark.pitfall(39)
+def test_a_port_is_not_shared_unasked(reactor: Reactor) -> None:
+    """SO_REUSEPORT spreads newcomers unevenly, and who closes a listener resets those that wait in its own queue."""
+    first = listen(reactor, ("127.0.0.1", 0), Recorder)
+    with pytest.raises(OSError, match="in use"):
+        listen(reactor, ("127.0.0.1", first.address[1]), Recorder)
+    first.close()

@@ -112,6 +112,7 @@ def test_bytes_go_both_ways(wire: Wire) -> None:
     assert wire.gone == [heard.stream]
 
 
+@pytest.mark.pitfall(22)
 def test_one_bounded_read_per_event(wire: Wire) -> None:
     heard = Recorder()
     _, far = wire.stream(heard, read_size=100)

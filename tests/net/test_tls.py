@@ -1074,34 +1074,31 @@ def test_keys_are_updated_on_the_way(tcp: House, tmp_path: Path) -> None:
         pytest.skip("no openssl program to ask for a key update")
     server = Recorder(lambda stream, data: stream.write(data.upper()))
     listener = tcp.serve(lambda: server)
-    command = [
-        program,
-        "s_client",
-        "-connect",
-        f"127.0.0.1:{listener.address[1]}",
-        "-CAfile",
-        tcp.authority.file,
-    ]
+    command = [program, "s_client", "-connect", f"127.0.0.1:{listener.address[1]}"]
     said = tmp_path / "said"
     with (
         open(said, "wb") as out,
         subprocess.Popen(command, stdin=subprocess.PIPE, stdout=out, stderr=subprocess.STDOUT) as running,
     ):
         assert running.stdin is not None
+
+        def say(words: bytes, answer: Callable[[], bool]) -> None:
+            assert running.stdin is not None
+            running.stdin.write(words)
+            running.stdin.flush()
+            tcp.until(answer)
+
         try:
-            tcp.until(lambda: hasattr(server, "stream"))
-            for number, word in enumerate((b"one\n", b"two\n", b"three\n")):
-                running.stdin.write(b"K\n")  # update and ask for ours
-                running.stdin.flush()
-                tcp.until(lambda number=number: said.read_bytes().count(b"KEYUPDATE") > number)  # type: ignore[misc]
-                running.stdin.write(word)
-                running.stdin.flush()
-                tcp.until(lambda word=word: word.upper() in said.read_bytes())  # type: ignore[misc]
+            say(b"ready\n", lambda: b"READY" in said.read_bytes())
+            for number, word in enumerate((b"one", b"two", b"three")):
+                # "K": update the keys and ask for an update of ours.
+                say(b"K\n", lambda number=number: said.read_bytes().count(b"KEYUPDATE") > number)  # type: ignore[misc]
+                say(word + b"\n", lambda word=word: word.upper() in said.read_bytes())  # type: ignore[misc]
             running.stdin.close()
             tcp.until(lost(server))
         finally:
             running.kill()
-    assert server.data == b"one\ntwo\nthree\n"
+    assert server.data == b"ready\none\ntwo\nthree\n"
 
 
 def test_a_peer_that_asks_for_small_fragments_gets_everything(tcp: House, tmp_path: Path) -> None:
