@@ -3,8 +3,7 @@
 Cipher text comes in through ``data_received``, plain text goes up; what the protocol above writes goes down
 encrypted. The library works on memory only (:mod:`poise.net.tls_engine`) and never touches the socket. That decides much:
 
-* One ``recv`` and one ``send`` a request, as without TLS. On a socket of its own OpenSSL reads the five bytes of each
-  record's header by a call of their own.
+* One ``recv`` and one ``send`` a request, as without TLS: on a socket OpenSSL reads each record's header by itself.
 * Wanting to read while writing, and the reverse, cannot hang: whatever the library has to say is in its outgoing
   buffer after each call, and goes to the stream.
 * What hides in our buffers is never forgotten: after one read budget the rest is read in the next turn, with no event
@@ -193,8 +192,7 @@ class TLSStream(Protocol, Transport):
         self._protocol = protocol
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
-        """``ssl_object``, ``sslcontext``, ``cipher``, ``compression``, ``peercert``, ``alpn``, ``version``, until the
-        connection is lost; and what Stream knows."""
+        """The names of ``tls_engine.KNOWN``, until the connection is lost, and what Stream knows."""
         ask = KNOWN.get(name)
         if ask is None:
             return self._lower.get_extra_info(name, default)
@@ -316,8 +314,7 @@ class TLSStream(Protocol, Transport):
             self._lower.write(data)
 
     def _wait(self, part: bytes | FilePart) -> None:
-        if self._waiting is None:
-            self._waiting = PlainQueue()
+        self._waiting = self._waiting or PlainQueue()
         self._waiting.append(part)
 
     def _send_waiting(self) -> None:
@@ -397,10 +394,7 @@ def server_side(
 def client_side(
     tls: ClientTLS, server_name: str
 ) -> Callable[[Callable[[], AnyProtocol], Callable[[Exception], object]], TLSStream]:
-    """Makes a client's stream, from the protocol's factory and whom to tell when the handshake fails.
-
-    Making it raises ValueError for what cannot be a server's name.
-    """
+    """Makes a client's stream from a factory and whom to tell of failure; ValueError for what is no server's name."""
     return lambda factory, failed: TLSStream(
         tls.context, factory, server_side=False, server_hostname=server_name or None, failed=failed
     )

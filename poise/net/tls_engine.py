@@ -44,11 +44,17 @@ KNOWN: dict[str, Callable[[ssl.SSLObject], Any]] = {
 
 
 class Engine:
-    """One side of one connection. ``cut`` is set by whoever knows that no more input comes."""
+    """One side of one connection. ``cut`` is set by whoever knows that no more input comes.
+
+    Raises ValueError for a name that is none, and without one when the context wants to check it.
+    """
 
     __slots__ = ("_incoming", "_input", "_outgoing", "cut", "tls")
 
     def __init__(self, context: ssl.SSLContext, *, server_side: bool, server_name: str | None) -> None:
+        if context.check_hostname and not server_name:
+            # With a socket the library refuses this itself; without one it would take any trusted certificate.
+            raise ValueError("whose certificate should it be? a server name is needed")
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
         self._input = NOTHING  # what the library has not been shown yet

@@ -29,7 +29,7 @@ def shake(server: ServerTLS, client: ClientTLS, name: str | None) -> tuple[Engin
 
 def names_of(engine: Engine) -> set[str]:
     shown = engine.tls.getpeercert() or {}
-    return {str(entry[1]) for entry in shown["subjectAltName"]}  # type: ignore[misc]
+    return {str(entry[1]) for entry in shown["subjectAltName"]}
 
 
 def test_the_oldest_version_is_1_2_and_nobody_negotiates_anew(authority: Authority) -> None:
@@ -159,3 +159,10 @@ def test_without_authorities_the_system_decides(authority: Authority) -> None:
 
 def test_reasons_are_words() -> None:
     assert reason(ssl.SSLError(1, "plain words")) == "plain words"
+
+
+def test_a_client_that_checks_names_needs_one(authority: Authority) -> None:
+    """In memory the library would take any certificate that is trusted, whoever it belongs to."""
+    for name in (None, ""):
+        with pytest.raises(ValueError, match="server name"):
+            Engine(authority.client.context, server_side=False, server_name=name)
