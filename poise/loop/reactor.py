@@ -242,7 +242,9 @@ class Reactor:
             return None
         if longest <= 0:
             return 0.0
-        return longest if longest < self.limits.longest_wait else self.limits.longest_wait
+        if longest > self.limits.longest_wait:
+            return self.limits.longest_wait
+        return longest
 
     def _dispatch(self, events: list[tuple[int, int]]) -> None:
         handlers = self._handlers

@@ -602,5 +602,5 @@ def test_a_port_is_not_shared_unasked(reactor: Reactor) -> None:
     """SO_REUSEPORT spreads newcomers unevenly, and who closes a listener resets those that wait in its own queue."""
     first = listen(reactor, ("127.0.0.1", 0), Recorder)
     with pytest.raises(OSError, match="in use"):
-        listen(reactor, ("127.0.0.1", first.address[1]), Recorder)
+        listen(reactor, ("127.0.0.1", int(first.address[1])), Recorder)
     first.close()
