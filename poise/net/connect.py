@@ -19,13 +19,13 @@ from __future__ import annotations
 import errno
 import os
 import socket
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from poise.errors import DeadlineExceeded, MachineFault
 from poise.limits import ConnectLimits, StreamLimits
+from poise.loop.handle import Handle
 from poise.loop.reactor import Reactor
 from poise.loop.timers import TimerHandle
 from poise.net import address as addresses
@@ -39,9 +39,13 @@ if TYPE_CHECKING:
     from poise.net.certificates import ClientTLS
     from poise.net.tls import TLSStream
 
-PENDING = {errno.EINPROGRESS, errno.EALREADY, errno.EINTR}
-if sys.platform == "win32":
-    PENDING.add(errno.WSAEWOULDBLOCK)
+# The last is how Windows says it. EAGAIN is not among them: it is a refusal (pitfall 34).
+PENDING = {
+    errno.EINPROGRESS,
+    errno.EALREADY,
+    errno.EINTR,
+    getattr(errno, "WSAEWOULDBLOCK", errno.EINPROGRESS),
+}
 
 
 def connect(
@@ -141,7 +145,7 @@ class Connecting:
         self._waiting: list[Candidate] = []
         self._attempts: set[Attempt] = set()
         self._errors: list[OSError] = []
-        self._next: TimerHandle | None = None
+        self._next: TimerHandle | Handle | None = None  # when the next attempt starts
         self._over = False
         self._lookup = resolve(reactor, address, self._resolved, self._fail)
         self._end = reactor.call_later(plan.timeout, self._timed_out)
@@ -180,11 +184,7 @@ class Connecting:
 
     def _start_next(self) -> None:
         """Start one more attempt, and a timer for the one after it."""
-        if self._over:
-            return
-        if self._next is not None:
-            self._next.cancel()
-            self._next = None
+        self._next = None
         if self._waiting:
             attempt = Attempt(self, self._reactor, self._waiting.pop(0), self._plan)
             self._attempts.add(attempt)
@@ -198,7 +198,9 @@ class Connecting:
         """One address is done with: the next is tried at once, but not from inside this call."""
         self._attempts.discard(attempt)
         self._errors.append(error)
-        self._reactor.call_soon(self._start_next)
+        if self._next is not None:
+            self._next.cancel()
+        self._next = self._reactor.call_soon(self._start_next)  # one that succeeds before then takes it back
 
     def attempt_succeeded(self, attempt: Attempt, connected: socket.socket, peer: Any) -> None:
         """The race is won; the others are closed."""
@@ -222,13 +224,14 @@ class Connecting:
     def _done(self) -> AnyProtocol:
         """All went well: nothing can time out any more, and the protocol is made."""
         self._finish()
-        self.stream = self._layer
         try:
-            return self._factory()
+            protocol = self._factory()
         except Exception as error:
             if self._plan.on_failure is not None:
                 self._plan.on_failure(error)
             raise
+        self.stream = self._layer
+        return protocol
 
     def _timed_out(self) -> None:
         self._fail(DeadlineExceeded(f"no connection to {self._plan.target} within {self._plan.timeout:g} s"))
@@ -313,8 +316,7 @@ class Attempt:
 
     def _failed(self, error: OSError) -> None:
         self.give_up()
-        if error.filename is None:
-            error.filename = addresses.show(self._sockaddr)  # for whoever reads several of them
+        error.filename = addresses.show(self._sockaddr)  # for whoever reads several of them
         self._owner.attempt_failed(self, error)
 
     def give_up(self) -> None:

@@ -36,10 +36,10 @@ def resolve(
     if known:
         return reactor.call_soon(found, known)
 
-    def done(candidates: list[Candidate] | None, error: Exception | None) -> None:
-        if candidates is not None:
+    def done(candidates: list[Candidate], error: Exception | None) -> None:
+        if error is None:
             found(candidates)
-        elif error is not None:
+        else:
             failed(error)
 
     try:
@@ -72,9 +72,14 @@ def look_up(host: str, port: int) -> list[Candidate]:
     """Ask the system's resolver; blocks. Raises ResolveError (getaddrinfo(3))."""
     try:
         answers = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
-    except (socket.gaierror, UnicodeError) as error:
-        reason = error.strerror if isinstance(error, socket.gaierror) else str(error)
-        raise ResolveError(errno.EADDRNOTAVAIL, f"cannot resolve the host name {host!r}: {reason}") from error
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        # The numbers of gaierror are its own. Any other OSError is what EAI_SYSTEM stands for.
+        system = isinstance(error, OSError) and not isinstance(error, socket.gaierror)
+        code = getattr(error, "errno", None) if system else None
+        raise ResolveError(
+            code or errno.EADDRNOTAVAIL, f"cannot resolve the host name {host!r}: {reason}"
+        ) from error
     candidates: list[Candidate] = []
     for family, _, _, _, sockaddr in answers:
         if (family, sockaddr) not in candidates:

@@ -151,10 +151,19 @@ def test_what_is_no_descriptor_is_refused_alike(poller: Poller, fd: int, error: 
 
 
 @pytest.mark.pitfall(22)  # EPOLLET is 1 << 31: nothing edge-triggered can be asked for
-@pytest.mark.pitfall(40)  # EPOLLEXCLUSIVE is 1 << 28, EPOLLONESHOT 1 << 30: nor anything that modify() cannot change
+@pytest.mark.pitfall(
+    40
+)  # EPOLLEXCLUSIVE is 1 << 28, EPOLLONESHOT 1 << 30: nor anything that modify() cannot change
 @pytest.mark.parametrize(
     ("mask", "error"),
-    [(1 << 31, ValueError), (1 << 30, ValueError), (1 << 28, ValueError), (-1, ValueError), (True, TypeError), ("r", TypeError)],
+    [
+        (1 << 31, ValueError),
+        (1 << 30, ValueError),
+        (1 << 28, ValueError),
+        (-1, ValueError),
+        (True, TypeError),
+        ("r", TypeError),
+    ],
 )
 def test_what_is_no_interest_is_refused_alike(
     poller: Poller, pair: Pair, mask: int, error: type[Exception]

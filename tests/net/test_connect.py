@@ -8,13 +8,14 @@ import resource
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from poise.errors import DeadlineExceeded, MachineFault
-from poise.limits import ConnectLimits
+from poise.errors import DeadlineExceeded, MachineFault, TLSError
+from poise.limits import ConnectLimits, TLSLimits
 from poise.loop.clock import ManualClock
 from poise.loop.reactor import Reactor
 from poise.net import connect as room
@@ -301,6 +302,7 @@ def test_a_factory_that_raises(
     caller.until(caller.nothing_left)
     assert [str(error) for error in caller.errors] == ["no protocol"]
     assert caller.failures == (caller.errors if listening else [])
+    assert connecting.stream is None
     connecting.cancel()
 
 
@@ -581,6 +583,10 @@ def full_unix(folder: Path) -> FullUnix:
     return FullUnix(folder / "full")
 
 
+def _same(protocol: Recorder) -> Recorder:
+    return protocol
+
+
 @pytest.mark.pitfall(34)
 def test_a_full_unix_queue_is_tried_again(timed: Caller, clock: ManualClock, tmp_path: Path) -> None:
     full = full_unix(tmp_path)
@@ -592,7 +598,7 @@ def test_a_full_unix_queue_is_tried_again(timed: Caller, clock: ManualClock, tmp
     assert len(connecting._attempts) == 1
     assert not timed.connected
     for other in others:
-        timed(full.address, lambda other=other: other)
+        timed(full.address, partial(_same, other))
     for _ in range(20):
         full.listening.accept()[0].close()
         for _ in range(3):
@@ -821,3 +827,218 @@ def test_the_wrong_host_is_told_once(caller: Caller, authority: Authority) -> No
     assert "mismatch" in str(caller.failure)
     assert caller.errors == []
     server.close()
+
+
+class Held:
+    """A reactor whose kernel is asked nothing for a while: what is ready is ``batch``."""
+
+    def __init__(self, reactor: Reactor, patch: pytest.MonkeyPatch) -> None:
+        self.begun: list[int] = []
+        self.batch: list[tuple[int, int]] = []
+        self._register = reactor.register
+        patch.setattr(reactor, "register", self._begin)
+        patch.setattr(reactor.poller, "poll", self._poll)
+
+    def _begin(self, fd: int, mask: int, handler: Callable[[int], None]) -> None:
+        self._register(fd, mask, handler)
+        self.begun.append(fd)
+
+    def _poll(self, timeout: float | None = None, most: int = -1) -> list[tuple[int, int]]:
+        ready, self.batch = self.batch, []
+        return ready
+
+    def all_ready(self) -> None:
+        self.batch = [(fd, WRITE) for fd in self.begun]
+
+
+def test_a_failure_beside_the_winner_does_not_end_the_handshake(
+    timed: Caller, clock: ManualClock, monkeypatch: pytest.MonkeyPatch, authority: Authority
+) -> None:
+    """One address refuses and another answers in the same turn; the handshake with it goes on."""
+    server = listen(timed.reactor, ("127.0.0.1", 0), Recorder, tls=ServerTLS(authority.local()))
+    candidates(monkeypatch, (V4, ("127.0.0.1", closed_port())), (V4, server.address))
+    with monkeypatch.context() as patch:
+        held = Held(timed.reactor, patch)
+        timed(("localhost", 80), tls=authority.client)
+        timed.reactor.turn(0)
+        clock.advance(0.3)
+        timed.reactor.turn(0)
+        assert len(held.begun) == 2
+        held.all_ready()
+        timed.reactor.turn(0)
+    timed.until(lambda: timed.connected or timed.failures)
+    assert timed.failures == []
+    timed.protocol.stream.close()
+    timed.until(lambda: timed.protocol.lost and not server.streams)
+    server.close()
+
+
+def test_two_that_fail_together_have_one_successor(
+    race: Race, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port = closed_port()
+    with monkeypatch.context() as patch:
+        held = Held(race.caller.reactor, patch)
+        connecting = race.start(*((V4, (f"127.0.0.{number}", port)) for number in range(1, 5)))
+        clock.advance(0.3)
+        race.turns()
+        assert race.begun == ["127.0.0.1", "127.0.0.2"]
+        held.all_ready()
+        race.turns()
+        assert len(connecting._errors) == 2
+        assert race.begun == ["127.0.0.1", "127.0.0.2", "127.0.0.3"]
+        clock.advance(0.3)
+        race.turns()
+        assert race.begun[3:] == ["127.0.0.4"]
+    race.caller.until(lambda: race.caller.failures)
+    assert len(race.caller.failure.errors) == 4  # type: ignore[attr-defined]
+
+
+def test_who_is_cancelled_by_another_in_the_same_batch_hears_nothing(
+    timed: Caller, monkeypatch: pytest.MonkeyPatch, server: socket.socket
+) -> None:
+    with monkeypatch.context() as patch:
+        held = Held(timed.reactor, patch)
+        made: list[Connecting] = []
+
+        class Canceller(Recorder):
+            def connection_made(self, stream: Stream) -> None:
+                super().connection_made(stream)
+                for connecting in made:
+                    connecting.cancel()
+
+        timed(server.getsockname(), Canceller)
+        made += [timed(server.getsockname()), timed(("127.0.0.1", closed_port()))]
+        timed.reactor.turn(0)
+        assert len(held.begun) == 3
+        held.all_ready()
+        for _ in range(3):
+            timed.reactor.turn(0)
+    assert timed.failures == timed.errors == []
+    assert not timed.connected
+    assert len(timed.reactor.poller) == 2
+
+
+# -- what a connection does not say (pitfall 38) -------------------------------------------------------
+
+
+@pytest.mark.pitfall(38)
+def test_connected_does_not_mean_accepted(caller: Caller) -> None:
+    protocols = [Recorder(), Recorder()]
+    with socket.create_server(("127.0.0.1", 0), backlog=1) as server:  # which never accepts
+        for protocol in protocols:
+            caller(server.getsockname(), partial(_same, protocol))
+        caller.until(lambda: all(hasattr(protocol, "stream") for protocol in protocols))
+        protocols[0].stream.write(b"is anybody there?")
+        caller.reactor.turn(0)
+    assert caller.failures == []
+    caller.until(lambda: all(protocol.lost for protocol in protocols))
+
+
+@pytest.mark.pitfall(38)
+def test_a_server_ends_who_connects_and_is_silent(
+    timed: Caller, clock: ManualClock, authority: Authority
+) -> None:
+    server = listen(
+        timed.reactor,
+        ("127.0.0.1", 0),
+        Recorder,
+        tls=ServerTLS(authority.local()),
+        tls_limits=TLSLimits(handshake_time=2.0),
+    )
+    timed(server.address)
+    timed.until(lambda: timed.connected and server.streams)
+    clock.advance(1.9)
+    timed.reactor.turn(0)
+    assert timed.protocol.eof == 0
+    clock.advance(0.2)
+    timed.until(lambda: timed.protocol.lost)
+    assert timed.protocol.eof == 1
+    timed.until(lambda: not server.streams)
+    server.close()
+
+
+# -- more about time, and about trust ------------------------------------------------------------------
+
+
+def test_no_limit_is_a_limit_too(caller: Caller, server: socket.socket) -> None:
+    caller(server.getsockname(), timeout=float("inf"))
+    caller.until(lambda: caller.connected)
+    assert caller.protocol.stream.peer == server.getsockname()
+
+
+def test_the_limit_includes_a_queue_that_stays_full(timed: Caller, clock: ManualClock, tmp_path: Path) -> None:
+    full = full_unix(tmp_path)
+    timed(full.address, timeout=3.0)
+    for _ in range(29):
+        timed.reactor.turn(0)
+        clock.advance(0.1)
+    assert timed.failures == []
+    clock.advance(0.2)
+    timed.reactor.turn(0)
+    assert isinstance(timed.failure, DeadlineExceeded)
+    timed.reactor.turn(0)
+    assert timed.nothing_left()
+    full.close()
+
+
+def test_a_full_queue_whose_listener_leaves_is_a_refusal(
+    timed: Caller, clock: ManualClock, tmp_path: Path
+) -> None:
+    full = full_unix(tmp_path)
+    connecting = timed(full.address)
+    timed.until(lambda: any(attempt._retry for attempt in connecting._attempts))
+    full.close()
+    clock.advance(0.02)
+    timed.until(lambda: timed.failures)
+    assert isinstance(timed.failure, ConnectError)
+    assert timed.failure.errno == errno.ECONNREFUSED
+    assert timed.nothing_left()
+
+
+def test_the_handshake_has_its_own_limit_within_the_whole(
+    timed: Caller, clock: ManualClock, server: socket.socket, authority: Authority
+) -> None:
+    connecting = timed(server.getsockname(), tls=authority.client, timeout=1000.0)
+    timed.until(lambda: connecting._carrier)
+    clock.advance(TLSLimits().handshake_time + 1)
+    timed.until(lambda: timed.failures)
+    assert isinstance(timed.failure, DeadlineExceeded)
+    assert "handshake" in str(timed.failure)
+    assert len(timed.failures) == 1
+    clock.advance(1000.0)  # and the whole says nothing more, nor does a peer that never closes keep it open
+    timed.until(timed.nothing_left)
+    assert len(timed.failures) == 1
+
+
+@pytest.mark.parametrize("raises", [False, True])
+def test_an_authority_that_we_do_not_trust_is_told_once(
+    caller: Caller, authority: Authority, tmp_path: Path, raises: bool
+) -> None:
+    def tell(error: Exception) -> None:
+        caller.failures.append(error)
+        if raises:
+            raise ValueError("in on_failure")
+
+    server = listen(caller.reactor, ("127.0.0.1", 0), Recorder, tls=ServerTLS(authority.local()))
+    connecting = caller(server.address, tls=Authority(tmp_path).client, on_failure=tell)
+    caller.until(lambda: caller.failures)
+    caller.until(lambda: not server.streams and len(caller.reactor.poller) == 2)
+    server.close()
+    caller.until(caller.nothing_left)
+    assert isinstance(caller.failure, TLSError)
+    assert "verify failed" in str(caller.failure)
+    assert [str(error) for error in caller.errors] == (["in on_failure"] if raises else [])
+    assert connecting.stream is None
+    assert not caller.connected
+
+
+def test_over_unix_a_certificate_needs_a_name(caller: Caller, authority: Authority, tmp_path: Path) -> None:
+    server = listen(caller.reactor, f"unix:{tmp_path / 's'}", Recorder, tls=ServerTLS(authority.local()))
+    caller(server.address, tls=authority.client, server_name="localhost")
+    caller.until(lambda: caller.connected)
+    caller.protocol.stream.close()
+    caller.until(lambda: caller.protocol.lost and not server.streams)
+    server.close()
+    with pytest.raises(ValueError, match="name"):
+        caller(server.address, tls=authority.client)

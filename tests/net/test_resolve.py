@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 import threading
 from collections.abc import Iterator
@@ -113,6 +114,8 @@ def test_a_name_is_looked_up_off_the_loop(reactor: Reactor, monkeypatch: pytest.
     [
         (socket.gaierror(socket.EAI_NONAME, "Name or service not known"), "Name or service not known"),
         (UnicodeError("label too long"), "label too long"),
+        (OSError(errno.EMFILE, "Too many open files"), "Too many open files"),  # EAI_SYSTEM
+        (OSError("what system?"), "what system?"),
     ],
 )
 def test_an_unknown_name_is_told(
@@ -127,6 +130,8 @@ def test_an_unknown_name_is_told(
     assert asker.found == []
     assert isinstance(asker.failed[0], ResolveError)
     assert f"'name.example': {said}" in str(asker.failed[0])
+    unknown = isinstance(error, UnicodeError | socket.gaierror) or not error.args[1:]
+    assert asker.failed[0].errno == (errno.EADDRNOTAVAIL if unknown else errno.EMFILE)
 
 
 def test_a_real_resolver_refuses_a_label_that_is_too_long() -> None:
