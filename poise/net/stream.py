@@ -120,10 +120,11 @@ class Stream(Transport):
             return
         if not isinstance(data, bytes):
             data = memoryview(data).cast("B")
+        if not data:
+            return  # it would wait for ever behind what the kernel takes
         if self.outgoing is not None:
-            if len(data):  # nothing to send would wait for ever behind what the kernel takes
-                self._append(bytes(data))
-                self._await_room()
+            self._append(bytes(data))
+            self._await_room()
             return
         try:
             sent = self._socket.send(data, NO_SIGNAL | MORE if more else NO_SIGNAL)

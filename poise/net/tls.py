@@ -332,8 +332,6 @@ class TLSStream(Protocol, Transport):
                 return
             budget -= len(data)
             self._send(self._engine.encrypt(data))
-        if self._waiting is None:  # the protocol has aborted when it was asked to pause
-            return
         if not waiting.parts:
             self._waiting = None
             self._all_sent()

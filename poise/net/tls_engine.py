@@ -9,7 +9,7 @@ them has corners, and they are all in this room:
   hidden is whole records, and they are in our hands.
 * ``unwrap()`` does not only say ``close_notify``, it also reads, and fails for good when it finds anything else
   than the peer's own. A half-closed connection goes on reading, so the input is kept away from it.
-* A write may take a part only: a peer may ask for smaller fragments (RFC 6066, 4).
+* A write may take a part only, if the library was built to do so: how much it took is what counts.
 """
 
 from __future__ import annotations

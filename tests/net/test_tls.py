@@ -411,6 +411,45 @@ def test_a_clients_last_words_survive_the_servers_tickets(house: House) -> None:
     assert (server.lost, client.lost) == ([None], [None])
 
 
+@pytest.mark.pitfall(18)
+def test_a_clients_last_words_survive_tickets_that_come_late(authority: Authority) -> None:
+    """The same with little data and a server that takes it slowly: only lingering keeps the socket for the tickets."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(authority.local())
+    sent = os.urandom(50_000)
+
+    class Hasty(Recorder):
+        def connection_made(self, stream: Stream) -> None:
+            stream.write(sent)
+            stream.close()
+            self.stream = stream
+
+    with Reactor() as reactor, socket.socket() as server:
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        client = Hasty()
+        connecting = connect(
+            reactor, server.getsockname(), lambda: client, tls=authority.client, server_name="localhost"
+        )
+        turn_until(reactor, lambda: connecting._carrier)
+        far = FarEnd(server.accept()[0], context, server_side=True)
+        while not hasattr(client, "stream"):
+            far.shake()
+            reactor.turn(0.02)
+        for _ in range(
+            3
+        ):  # the client has closed: now its end of the handshake is read, and the tickets are sent
+            reactor.turn(0)
+        turn_until(reactor, far.shake)
+        for _ in range(3):
+            reactor.turn(0)
+        turn_until(reactor, lambda: far.read().ended)
+        assert far.data == sent
+        far.close()
+        turn_until(reactor, lambda: client.lost)
+
+
 def test_a_client_does_not_wait_for_ever_for_the_servers_end(authority: Authority) -> None:
     clock = ManualClock()
     with Reactor(clock=clock) as reactor, socket.create_server(("127.0.0.1", 0)) as server:
@@ -1114,7 +1153,7 @@ def test_keys_are_updated_on_the_way(tcp: House, tmp_path: Path) -> None:
 
 
 def test_a_peer_that_asks_for_small_fragments_gets_everything(tcp: House, tmp_path: Path) -> None:
-    """The library then writes a part of what it is given (RFC 6066, 4)."""
+    """Smaller than ours (RFC 6066, 4)."""
     program = shutil.which("openssl")
     if program is None:
         pytest.skip("no openssl program to ask for small fragments")
@@ -1138,7 +1177,27 @@ def test_a_peer_that_asks_for_small_fragments_gets_everything(tcp: House, tmp_pa
     assert said.read_bytes() == sent
 
 
-def test_a_hundred_thousand_writes_do_not_recurse(tcp: House) -> None:
+def test_a_write_that_takes_a_part_is_continued(authority: Authority) -> None:
+    class Sparing:
+        def __init__(self, real: ssl.SSLObject) -> None:
+            self.write = lambda data: real.write(data[:1000])
+
+    ours = Engine(ServerTLS(authority.local()).context, server_side=True, server_name=None)
+    theirs = Engine(authority.client.context, server_side=False, server_name="localhost")
+    while not (theirs.handshake() & ours.handshake()):
+        ours.feed(theirs.output())
+        ours.handshake()
+        theirs.feed(ours.output())
+    sent = os.urandom(10_500)
+    ours.tls = Sparing(ours.tls)  # type: ignore[assignment]
+    theirs.feed(ours.encrypt(sent))
+    got = b""
+    while piece := theirs.read():
+        got += piece
+    assert got == sent
+
+
+def test_twenty_thousand_writes_do_not_recurse(tcp: House) -> None:
     server, client = Recorder(), Recorder()
     _, asked = tcp.pair(server, client)
     for _ in range(20_000):
