@@ -170,7 +170,6 @@ class Connecting:
         for attempt in self._attempts:
             attempt.give_up()
         self._attempts.clear()
-        self._waiting.clear()
 
     def _resolved(self, candidates: list[Candidate]) -> None:
         local = self._plan.local

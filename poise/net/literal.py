@@ -45,6 +45,8 @@ def find(
         raise ValueError(f"{host!r} is an IPv6 address, and the socket is for IPv4")
     if percent:
         scope = interface_index(int(zone) if zone.isascii() and zone.isdigit() else zone)
+        if scope > 0xFFFF_FFFF:
+            raise ValueError(f"a zone is a number from 0 to {0xFFFF_FFFF}, not {zone!r}")
     # As the kernel writes it, so that the peer of a connected socket is known again (RFC 5952).
     return socket.AF_INET6, (socket.inet_ntop(socket.AF_INET6, packed), port, flow, scope)
 

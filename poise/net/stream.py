@@ -10,8 +10,7 @@ Rules:
 * **One running count of what is queued**, bytes of a file in the queue included; ``pause_writing`` and
   ``resume_writing`` follow it. Protocols that wait for ``resume_writing`` bound their memory and their open files.
 * **A deadline without progress, not in total.** While output waits, ``limits.send_stall`` seconds without the peer
-  *acknowledging* a byte end the stream. Acknowledged, not handed over: the kernel's send buffer can hold megabytes,
-  so a slow but steady reader would look stalled from our side of it.
+  *acknowledging* a byte end the stream; what was only handed to the kernel says nothing of the peer (``stall.py``).
 * **Zero interest is not in the kernel**, so a paused stream whose peer hung up does not spin (pitfall 8).
 * **connection_lost comes once**, with the first cause, in a later step of the loop, never from inside a call.
 
@@ -186,8 +185,8 @@ class Stream(Transport):
             return
         try:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
-        except OSError:  # the connection is gone already: there is nobody to tell
-            pass
+        except OSError:
+            pass  # the connection is gone already: there is nobody to tell
         self._lose(error)
 
     def is_closing(self) -> bool:

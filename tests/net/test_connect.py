@@ -763,6 +763,19 @@ def test_the_winner_of_one_batch_is_one(
         assert timed.errors == []
 
 
+def test_the_race_is_run_in_that_order(race: Race, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody answers: each family has its turn, though the resolver named one of them twice first."""
+    monkeypatch.setattr(Attempt, "_try", lambda attempt, connecting: None)
+    race.start(
+        *((V4, (f"127.0.0.{number}", 80)) for number in (1, 2, 3)),
+        *((socket.AF_UNIX, f"/{number}") for number in (4, 5)),  # stands for IPv6, which a machine may lack
+    )
+    for _ in range(5):
+        race.clock.advance(0.26)
+        race.turns()
+    assert race.begun == ["127.0.0.1", "/", "127.0.0.2", "/", "127.0.0.3"]
+
+
 @pytest.mark.parametrize(
     ("families", "order"),
     [
@@ -1036,12 +1049,13 @@ def test_an_authority_that_we_do_not_trust_is_told_once(
     assert not caller.connected
 
 
-def test_over_unix_a_certificate_needs_a_name(caller: Caller, authority: Authority, tmp_path: Path) -> None:
-    server = listen(caller.reactor, f"unix:{tmp_path / 's'}", Recorder, tls=ServerTLS(authority.local()))
-    caller(server.address, tls=authority.client, server_name="localhost")
+def test_too_late_to_cancel_what_tls_has_begun(caller: Caller, authority: Authority) -> None:
+    server = listen(caller.reactor, ("127.0.0.1", 0), Recorder, tls=ServerTLS(authority.local()))
+    connecting = caller(server.address, tls=authority.client)
     caller.until(lambda: caller.connected)
+    connecting.cancel()
+    caller.reactor.turn(0)
+    assert not caller.protocol.stream.is_closing()
     caller.protocol.stream.close()
     caller.until(lambda: caller.protocol.lost and not server.streams)
     server.close()
-    with pytest.raises(ValueError, match="name"):
-        caller(server.address, tls=authority.client)

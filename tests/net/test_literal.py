@@ -103,3 +103,8 @@ def test_unix_names_of_the_other_kinds() -> None:
     for wrong in ("/tmp/x", "unix:a\0b", 7):
         with pytest.raises(ValueError, match='a destination is "unix:/path"'):
             literal.destination(UNIX, wrong)
+
+
+def test_a_zone_that_is_no_number_of_an_interface() -> None:
+    with pytest.raises(ValueError, match="zone"):
+        find(("fe80::1%99999999999", 1))
