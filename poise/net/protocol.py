@@ -94,18 +94,19 @@ class DatagramProtocol:
         """No more than ``limits.low_water`` waits to be sent."""
 
 
-def hand_over(protocol: AnyProtocol, data: bytes) -> None:
-    """Give ``data`` that is here already to either kind of protocol. Raises ProgramFault for an empty buffer."""
+def hand_over(protocol: AnyProtocol, data: bytes) -> bytes:
+    """Give ``data`` that is here already to either kind of protocol, at most one buffer of it; the rest is returned.
+
+    Its owner keeps the rest until the protocol still wants it. Raises ProgramFault for an empty buffer.
+    """
     get_buffer = getattr(protocol, "get_buffer", None)
     if get_buffer is None:
         protocol.data_received(data)  # type: ignore[union-attr]  # told apart by name
-        return
-    rest = memoryview(data)
-    while rest:
-        buffer = memoryview(get_buffer(len(rest))).cast("B")
-        if not buffer:
-            raise ProgramFault("get_buffer() returned an empty buffer")
-        part = rest[: len(buffer)]
-        buffer[: len(part)] = part
-        rest = rest[len(part) :]
-        protocol.buffer_updated(len(part))  # type: ignore[union-attr]  # told apart by name
+        return b""
+    buffer = memoryview(get_buffer(len(data))).cast("B")
+    if not buffer:
+        raise ProgramFault("get_buffer() returned an empty buffer")
+    count = min(len(data), len(buffer))
+    buffer[:count] = data[:count]
+    protocol.buffer_updated(count)  # type: ignore[union-attr]  # told apart by name
+    return data[count:]

@@ -4,8 +4,7 @@ Cipher text comes in through ``data_received``, plain text goes up; what the pro
 encrypted. The library works on memory only (:mod:`poise.net.tls_engine`) and never touches the socket. That decides much:
 
 * One ``recv`` and one ``send`` a request, as without TLS: on a socket OpenSSL reads each record's header by itself.
-* Wanting to read while writing, and the reverse, cannot hang: whatever the library has to say is in its outgoing
-  buffer after each call, and goes to the stream.
+* Wanting to read while writing, and the reverse, cannot hang: what the library has to say goes out after each call.
 * What hides in our buffers is never forgotten: after one read budget the rest is read in the next turn, with no event
   of the kernel needed (pitfall 23). Until then the stream below is paused, so no more than one read hides.
 * An end without ``close_notify`` is an attack or an accident (RFC 8446, 6.1): it is told apart from an orderly end.
@@ -62,6 +61,7 @@ class TLSStream(Protocol, Transport):
         "_lower",
         "_phase",
         "_read_posted",
+        "_rest",
         "_send_posted",
         "_waiting",
     )
@@ -89,6 +89,7 @@ class TLSStream(Protocol, Transport):
         self._eof_wanted = self._linger = self._all_said = False
         self._cause: Exception | None = None  # what ended the connection, when it was not the stream below
         self._waiting: PlainQueue | None = None  # a file that is being sent, and what was written behind it
+        self._rest = b""  # plain text that did not fit into the protocol's buffer
         self._dropped = 0  # bytes of it that nobody will get
 
     # -- a stream to the protocol above ----------------------------------------------------------
@@ -169,7 +170,7 @@ class TLSStream(Protocol, Transport):
         if self._reading or self._phase != Phase.OPEN or self._ended:
             return
         self._reading = True
-        if self._engine.hungry:
+        if self._engine.hungry and not self._rest:
             self._lower.resume_reading()
         else:
             self._read_more_later()
@@ -273,7 +274,7 @@ class TLSStream(Protocol, Transport):
                 self._read_more_later()
                 return
             try:
-                data = self._engine.read()
+                data = self._rest or self._engine.read()
             except TLSError as error:
                 self._lose(error)
                 return
@@ -281,11 +282,12 @@ class TLSStream(Protocol, Transport):
             if data is None:
                 break
             if data:
-                budget -= len(data) + RECORD_COST
-                hand_over(self._protocol, data)
+                self._rest = b""  # the protocol may raise
+                self._rest = hand_over(self._protocol, data)
+                budget -= len(data) - len(self._rest) + RECORD_COST
             else:
                 self._end_of_input()
-            if self._engine.hungry:
+            if self._engine.hungry and not self._rest:
                 break
         if self._reading and self._phase == Phase.OPEN and not self._ended:
             self._lower.resume_reading()

@@ -107,4 +107,4 @@ def test_unix_names_of_the_other_kinds() -> None:
 
 def test_a_zone_that_is_no_number_of_an_interface() -> None:
     with pytest.raises(ValueError, match="zone"):
-        find(("fe80::1%99999999999", 1))
+        literal.find(("fe80::1%99999999999", 1))
