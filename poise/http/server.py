@@ -135,6 +135,11 @@ class HTTPServer:
             listener.close()
         for exchange in list(self.exchanges):
             exchange.abort()
+        for listener in self.listeners:
+            for stream in list(
+                listener.streams
+            ):  # in the middle of its TLS handshake, and nobody's exchange yet
+                stream.abort()
         self._check_drained()
 
     # -- what exchanges call ---------------------------------------------------------------------

@@ -371,9 +371,8 @@ class Stream(Transport):
         ):
             self._state = State.LINGERING
             # As long as the peer takes what the kernel still holds for it, it has time.
-            self._lingering = Stall(
-                self.reactor, self._fd, self.limits.linger_time, partial(self._lose, None)
-            )
+            gone = partial(self._lose, None)
+            self._lingering = Stall(self.reactor, self._fd, self.limits.linger_time, gone)
             self._shut()
             self._watch()
         else:

@@ -357,8 +357,6 @@ class TLSStream(Protocol, Transport):
         if self._paused_writing and self._phase == Phase.OPEN:
             self._check_water()
 
-    # -- the end ---------------------------------------------------------------------------------
-
     def _drop_waiting(self) -> None:
         waiting, self._waiting = self._waiting, None
         if waiting is not None:
