@@ -36,14 +36,19 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"poise {poise.__version__}")
     commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=Command)
-    serve = commands.add_parser("serve", help="serve a folder over HTTP", description=SERVE)
+    serve = commands.add_parser(
+        "serve",
+        help="serve a folder over HTTP",
+        description=SERVE,
+        usage="poise serve [options] [DIR]",  # in one line: a mistake should not disappear below forty options
+    )
     add_serve(serve)
-    serve.takes = " [DIR]"
     serve.set_defaults(run=_serve)
     find = commands.add_parser(
         "find",
         help="show who serves in the local network",
         description=discovery.FIND,
+        usage="poise find [options]",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     discovery.add_find(find)
@@ -67,11 +72,6 @@ class Command(argparse.ArgumentParser):
             standard.say(f"{name} in the environment is no option of any command, and has no effect")
         return known, unknown
 
-    def format_usage(self) -> str:
-        """One line: a mistake should not disappear below forty options."""
-        return f"usage: {self.prog} [options]{self.takes}\n"
-
-    takes = ""
     commands: Sequence[argparse.ArgumentParser] = ()
 
 

@@ -47,7 +47,7 @@ def add_limits(parser: argparse.ArgumentParser) -> None:
             type=number_of(spec),
             default=spec.default,
             metavar="SECONDS" if meta["unit"] == "seconds" else "N",
-            help=f"{meta['reason']} (default: {shown(spec.default)} {meta['unit']})".replace("%", "%%"),
+            help=f"{meta['reason']} (default: {default_of(spec)} {meta['unit']})".replace("%", "%%"),
         )
 
 
@@ -84,6 +84,11 @@ def port(text: str) -> int:
     if not text.isascii() or not text.isdigit() or int(text) > 65535:
         raise argparse.ArgumentTypeError(f"a port is a number from 0 to 65535, not {text!r}")
     return int(text)
+
+
+def default_of(spec: Field[Any]) -> str:
+    """A limit's default as it can be typed: only bytes take suffixes."""
+    return shown(spec.default) if spec.metadata["unit"] == "bytes" else f"{spec.default:g}"
 
 
 def chosen(room: type[L], args: argparse.Namespace) -> L:

@@ -12,7 +12,7 @@ import pytest
 from poise import limits
 from poise.cli import options
 from poise.cli.main import parser
-from poise.cli.options import chosen, number_of, shown, variable
+from poise.cli.options import chosen, default_of, number_of, shown, variable
 from poise.limits import Checked
 
 PUBLIC = [
@@ -64,7 +64,7 @@ def test_every_public_limit_is_an_option_with_its_unit_and_default(
     for spec in PUBLIC:
         meta = spec.metadata
         assert f"--{meta['option']} " in text
-        assert f"{meta['reason']} (default: {shown(spec.default)} {meta['unit']})" in text
+        assert f"{meta['reason']} (default: {default_of(spec)} {meta['unit']})" in text
 
 
 def test_every_option_says_what_it_does(
