@@ -24,6 +24,8 @@ def chosen_name(args: argparse.Namespace) -> str | None:
     if args.announce is True:
         return default_name(args.dir)
     name = str(args.announce)
+    if not name:
+        raise MachineFault("--announce was given an empty name; leave the name out, or say one")
     if args.dir == "." and os.path.isdir(name):  # this folder would be shown to everybody as that one
         raise MachineFault(
             f"{name!r} is a folder here. To serve that: poise serve {name} --announce. "

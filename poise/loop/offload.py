@@ -46,6 +46,8 @@ class Overloaded(MachineFault):
 def offload(reactor: Reactor, function: Callable[..., T], *args: Any, to: To = "thread") -> Offloaded[T]:
     """Have ``function(*args)`` called in a thread or a process; for the loop's own thread only.
 
+    A process is started afresh and imports the script that started the program. So whatever the script does has to stand
+    below ``if __name__ == "__main__":``, or it is done again there, the server included (multiprocessing, spawn).
     Raises Overloaded, MachineFault when no thread can be started, ProgramFault when the reactor is closed or was made
     before a fork, ValueError for another ``to``.
     """

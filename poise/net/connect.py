@@ -74,6 +74,8 @@ def connect(
     timeout = limits.timeout if timeout is None else timeout
     if not timeout > 0:
         raise ValueError(f"a timeout must be more than 0 seconds, not {timeout}")
+    if server_name is not None and tls is None:
+        raise ValueError("a server_name without tls: nothing would be encrypted, and no name be checked")
     check(address)
     if local is not None and isinstance(address, str):
         raise ValueError("a unix socket does not connect from an address")

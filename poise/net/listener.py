@@ -66,9 +66,14 @@ def listen(
     Raises OSError (EADDRINUSE, EACCES, …), MachineFault for an unknown host name, ValueError for no address.
     """
     limits = limits if limits is not None else ListenLimits()
+    if not callable(factory):
+        raise TypeError(f"a factory makes a protocol for each connection; this is one: {factory!r}")
     if tls is not None:
-        from poise.net.tls import server_side  # the library is large, and most programs do not need it
+        from poise.net.certificates import ServerTLS  # the library is large, and most programs do not need it
+        from poise.net.tls import server_side
 
+        if not isinstance(tls, ServerTLS):
+            raise TypeError(f"a listener needs a ServerTLS, not {tls!r}")
         factory = server_side(tls, factory, tls_limits)
     listening = addresses.bind(address, limits.backlog)
     try:

@@ -39,6 +39,13 @@ class FilePart:
     __slots__ = ("count", "fd", "offset", "plain")
 
     def __init__(self, fd: int, offset: int, count: int) -> None:
+        """ValueError for a negative ``offset`` or ``count``, OSError for no descriptor: before anything is queued."""
+        if offset < 0 or count < 0:
+            os.close(fd)
+            raise ValueError(
+                f"a part of a file has an offset and a count of at least 0, not {offset} and {count}"
+            )
+        os.fstat(fd)
         self.fd = fd
         self.offset = offset
         self.count = count
@@ -76,7 +83,10 @@ class FilePart:
         """Let go of the descriptor. Twice is no error."""
         fd, self.fd = self.fd, -1
         if fd >= 0:
-            os.close(fd)
+            try:
+                os.close(fd)
+            except OSError:  # closed behind our back; a stream that ends must end all the same
+                pass
 
 
 class Outgoing:

@@ -106,7 +106,7 @@ class Transport:
         """
         if high is None:
             high = self.limits.high_water if low is None else 4 * low
-            low = self.limits.low_water if low is None else low
+            low = min(self.limits.low_water, high) if low is None else low
         elif low is None:
             low = high // 4
         if not high >= low >= 0:

@@ -1059,3 +1059,8 @@ def test_too_late_to_cancel_what_tls_has_begun(caller: Caller, authority: Author
     caller.protocol.stream.close()
     caller.until(lambda: caller.protocol.lost and not server.streams)
     server.close()
+
+
+def test_a_name_to_check_without_tls_is_a_mistake() -> None:
+    with Reactor() as reactor, pytest.raises(ValueError, match="without tls"):
+        connect(reactor, ("127.0.0.1", 1), Recorder, server_name="example.org")

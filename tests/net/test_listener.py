@@ -604,3 +604,10 @@ def test_a_port_is_not_shared_unasked(reactor: Reactor) -> None:
     with pytest.raises(OSError, match="in use"):
         listen(reactor, ("127.0.0.1", int(first.address[1])), Recorder)
     first.close()
+
+
+def test_what_makes_no_protocols_is_refused_at_once(reactor: Reactor) -> None:
+    with pytest.raises(TypeError, match="factory"):
+        listen(reactor, ("127.0.0.1", 0), Recorder())  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="ServerTLS"):
+        listen(reactor, ("127.0.0.1", 0), Recorder, tls=object())  # type: ignore[arg-type]

@@ -877,3 +877,41 @@ def test_a_platform_without_the_look_says_so(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_sigpipe_stays_what_it_was() -> None:
     assert signal.getsignal(signal.SIGPIPE) == signal.SIG_IGN
+
+
+def test_a_file_that_is_none_is_refused_before_anything_is_queued(tcp: Wire) -> None:
+    heard = Recorder()
+    stream, far = tcp.stream(heard)
+    with pytest.raises(OSError, match="Bad file"):
+        stream.sendfile(9999, 0, 10)
+    for offset, count in ((-1, 5), (0, -5)):
+        fd = os.open("/dev/null", os.O_RDONLY)
+        with pytest.raises(ValueError, match="at least 0"):
+            stream.sendfile(fd, offset, count)
+        with pytest.raises(OSError, match="Bad file"):
+            os.fstat(fd)
+    stream.write(b"as good as before")
+    stream.close()
+    got = bytearray()
+    turn_until(tcp.reactor, lambda: receive_all(far, got))
+    assert got == b"as good as before"
+
+
+def test_a_file_that_was_closed_behind_our_back_ends_the_stream_all_the_same(
+    tcp: Wire, tmp_path: Path
+) -> None:
+    (tmp_path / "f").write_bytes(b"x" * 50_000_000)
+    heard = Recorder()
+    stream, _ = tcp.stream(heard)
+    fd = os.open(tmp_path / "f", os.O_RDONLY)
+    stream.sendfile(fd, 0, 50_000_000)
+    os.close(fd)
+    stream.abort()
+    turn_until(tcp.reactor, lambda: heard.lost)
+
+
+def test_limits_come_back_when_nothing_is_said(tcp: Wire) -> None:
+    stream, _ = tcp.stream(Recorder(), high_water=8000)
+    stream.set_write_buffer_limits(high=5)
+    stream.set_write_buffer_limits()
+    assert stream.get_write_buffer_limits() == (8000, 8000)
