@@ -82,7 +82,8 @@ def write_pipe(
 
 
 def stdin(reactor: Reactor, protocol: AnyProtocol, *, limits: StreamLimits | None = None) -> ReadPipe:
-    """Standard input, whatever it is. It stays open when the pipe closes."""
+    """Standard input, whatever it is. It stays open when the pipe closes. OSError (EBADF) when the program began without."""
+    _check_given(sys.__stdin__, "input")
     return read_pipe(reactor, STDIN, protocol, closefd=False, limits=limits)
 
 
@@ -90,6 +91,7 @@ def stdout(
     reactor: Reactor, protocol: AnyProtocol | None = None, *, limits: StreamLimits | None = None
 ) -> WritePipe:
     """Standard output, whatever it is. It stays open when the pipe closes; call ``finish`` before the program ends."""
+    _check_given(sys.__stdout__, "output")
     return write_pipe(reactor, STDOUT, protocol, closefd=False, limits=limits)
 
 
@@ -339,3 +341,9 @@ class WritePipe(Pipe):
 
 def _write_only(fd: int) -> bool:
     return fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_ACCMODE == os.O_WRONLY
+
+
+def _check_given(file: object, name: str) -> None:
+    """A program that began without it may have given its number to anything since: to the loop itself, most likely."""
+    if file is None:
+        raise OSError(errno.EBADF, f"standard {name} was closed when the program began")

@@ -961,3 +961,19 @@ def test_a_pipe_has_no_socket_options(tmp_path: Path) -> None:
                 ask()
         made.close(linger=True)
         reactor.turn(0)
+
+
+@pytest.mark.parametrize(("closed", "ask"), [("<&-", "stdin(r, Protocol())"), (">&-", "stdout(r)")])
+def test_a_standard_descriptor_that_was_never_given(closed: str, ask: str) -> None:
+    """Its number may be the loop's own by now."""
+    program = (
+        "from poise import Protocol, Reactor, stdin, stdout\n"
+        "with Reactor() as r:\n"
+        "    try:\n"
+        f"        {ask}\n"
+        "    except OSError as error:\n"
+        "        raise SystemExit(f'refused: {error.strerror}')\n"
+    )
+    command = ["sh", "-c", f'exec "$@" {closed}', "sh", sys.executable, "-c", program]
+    done = subprocess.run(command, stderr=subprocess.PIPE, text=True, timeout=30, check=False)
+    assert done.stderr.startswith("refused: standard ")
