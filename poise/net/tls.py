@@ -356,6 +356,8 @@ class TLSStream(Protocol, Transport):
     def _check_room(self) -> None:
         if self._paused_writing and self._phase == Phase.OPEN:
             self._check_water()
+            if self._paused_writing and self._waiting is None:  # else nobody would look again
+                self._lower.tell_when_drained()
 
     def _drop_waiting(self) -> None:
         waiting, self._waiting = self._waiting, None

@@ -46,6 +46,10 @@ class Transport:
         """Bytes that wait to be sent, those of queued files included."""
         raise NotImplementedError
 
+    def is_closing(self) -> bool:
+        """Whether the connection is closed, or will be when what waits has been sent."""
+        raise NotImplementedError
+
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         """What is known under ``name``; ``default`` when nothing is."""
         raise NotImplementedError
@@ -72,6 +76,10 @@ class Transport:
     def is_paused_writing(self) -> bool:
         """Whether the protocol was asked to pause writing and not yet to go on."""
         return self._paused_writing
+
+    def tell_when_drained(self) -> None:
+        """Call resume_writing at the low-water mark, though pause_writing was not called: a layer above has its own queue."""
+        self._paused_writing = True
 
     def set_option(self, name: str, value: Any) -> None:
         """Set a socket option by its name in ``options.OPTIONS``, ``nodelay`` or ``keepalive`` for example.
@@ -112,7 +120,8 @@ class Transport:
         if not high >= low >= 0:
             raise ValueError(f"high ({high}) must be at least low ({low}), and low at least 0")
         self._high, self._low = high, low
-        self._check_water()
+        if not self.is_closing():
+            self._check_water()
 
     def _check_water(self) -> None:
         """Tell the protocol when what waits has crossed a mark."""

@@ -915,3 +915,13 @@ def test_limits_come_back_when_nothing_is_said(tcp: Wire) -> None:
     stream.set_write_buffer_limits(high=5)
     stream.set_write_buffer_limits()
     assert stream.get_write_buffer_limits() == (8000, 8000)
+
+
+def test_marks_of_a_lost_stream_tell_nobody(tcp: Wire) -> None:
+    heard = Recorder()
+    stream, _ = tcp.stream(heard)
+    stream.write(b"x" * 20_000_000)
+    stream.abort()
+    turn_until(tcp.reactor, lambda: heard.lost)
+    stream.set_write_buffer_limits(high=0)
+    assert heard.pauses == ["pause"]
