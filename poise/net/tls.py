@@ -1,13 +1,12 @@
 """TLS: a layer that is a protocol to the stream below it and a stream to the protocol above it.
 
 Cipher text comes in through ``data_received``, plain text goes up; what the protocol above writes goes down
-encrypted. The library works on memory only (:mod:`poise.net.tls_engine`) and never touches the socket. That decides much:
-
+encrypted. The library works on memory only (:mod:`poise.net.tls_engine`), never on the socket. That decides much:
 * One ``recv`` and one ``send`` a request, as without TLS: on a socket OpenSSL reads each record's header by itself.
 * Wanting to read while writing, and the reverse, cannot hang: what the library has to say goes out after each call.
 * What hides in our buffers is never forgotten: after one read budget the rest is read in the next turn, with no event
   of the kernel needed (pitfall 23). Until then the stream below is paused, so no more than one read hides.
-* An end without ``close_notify`` is an attack or an accident (RFC 8446, 6.1): it is told apart from an orderly end.
+* An end without ``close_notify`` is told apart from an orderly one (RFC 8446, 6.1).
 * A client that closes first waits for the server's end, for at most ``StreamLimits.linger_time``: the server's session
   tickets may still be on their way, and would meet a closed socket, whose reset destroys what we sent (pitfall 18).
 """
