@@ -1,11 +1,11 @@
 /* The client of the echo measurement: the same for every server, and quicker than any of them.
  *
- * It opens CONNECTIONS connections, keeps exactly one message of SIZE bytes in flight on each, and for SECONDS counts
- * those that have come back whole. Whatever the server is written in, it meets the same system calls at the same times.
+ * It opens CONNECTIONS connections, keeps DEPTH messages of SIZE bytes in flight on each, and for SECONDS counts those
+ * that have come back whole. Whatever the server is written in, it meets the same system calls at the same times.
  * That the bytes are the right ones is looked at on the first message of each connection; comparing each of them would
  * make this program the slower one.
  *
- * usage: echo_load PORT CONNECTIONS SIZE SECONDS      prints "N messages in S s, E errors"
+ * usage: echo_load PORT CONNECTIONS SIZE SECONDS [DEPTH]      prints "N messages in S s, E errors"
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -21,17 +21,25 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MOST_CONNECTIONS = 4096, MOST_SIZE = 16 << 20, MOST_SECONDS = 600, EVENTS = 512, CONNECT_TIME = 10 };
+enum {
+    MOST_CONNECTIONS = 4096,
+    MOST_SIZE = 16 << 20,
+    MOST_SECONDS = 600,
+    MOST_DEPTH = 64,
+    EVENTS = 512,
+    READ_SIZE = 256 << 10, /* a client that reads little at a time keeps the server's window shut */
+    CONNECT_TIME = 10
+};
 
 struct connection {
     int fd;
-    int compare;            /* this message is the first one */
-    unsigned watched;       /* what the epoll was asked for */
-    size_t sent, received;  /* bytes of the message in flight */
+    unsigned watched;               /* what the epoll was asked for */
+    unsigned long long allowed;     /* bytes that may have been sent by now: whole messages */
+    unsigned long long sent, received;
 };
 
-static char *message, *scratch;
-static size_t size;
+static char *messages_sent, *scratch; /* DEPTH + 1 messages in a row, so that a send may begin anywhere in one */
+static size_t size, depth = 1;
 static int poller;
 static unsigned long long messages, errors;
 
@@ -60,7 +68,7 @@ static void dial(struct connection *one, int port)
     setsockopt(one->fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
     setsockopt(one->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     if (connect(one->fd, (struct sockaddr *)&address, sizeof address)) fail("connect");
-    one->compare = 1;
+    one->allowed = depth * size;
     one->watched = EPOLLIN;
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = one};
     if (epoll_ctl(poller, EPOLL_CTL_ADD, one->fd, &event)) fail("epoll_ctl");
@@ -81,32 +89,38 @@ static void watch(struct connection *one, unsigned events)
     if (epoll_ctl(poller, EPOLL_CTL_MOD, one->fd, &event)) fail("epoll_ctl");
 }
 
-/* Send what is left of the message, as far as the kernel takes it. */
+/* Send what may be in flight, as far as the kernel takes it. */
 static void push(struct connection *one)
 {
-    ssize_t count = send(one->fd, message + one->sent, size - one->sent, MSG_NOSIGNAL | MSG_DONTWAIT);
-    if (count < 0 && errno != EAGAIN) {
-        drop(one);
-        return;
+    size_t left = (size_t)(one->allowed - one->sent);
+    if (left) {
+        ssize_t count = send(one->fd, messages_sent + one->sent % size, left, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (count < 0 && errno != EAGAIN) {
+            drop(one);
+            return;
+        }
+        if (count > 0) one->sent += (unsigned long long)count;
     }
-    if (count > 0) one->sent += (size_t)count;
-    watch(one, one->sent < size ? EPOLLIN | EPOLLOUT : EPOLLIN);
+    watch(one, one->sent < one->allowed ? EPOLLIN | EPOLLOUT : EPOLLIN);
 }
 
 static void pull(struct connection *one)
 {
-    ssize_t count = recv(one->fd, scratch, size, MSG_DONTWAIT);
+    ssize_t count = recv(one->fd, scratch, READ_SIZE < size ? size : READ_SIZE, MSG_DONTWAIT);
     if (count < 0 && errno == EAGAIN) return;
-    if (count <= 0 || one->received + (size_t)count > one->sent ||
-        (one->compare && memcmp(scratch, message + one->received, (size_t)count))) {
+    size_t had = count > 0 && one->received < size ? (size_t)(size - one->received) : 0; /* of the first message */
+    if (had > (size_t)count) had = (size_t)count;
+    if (count <= 0 || one->received + (unsigned long long)count > one->sent ||
+        (had && memcmp(scratch, messages_sent + one->received, had))) {
         drop(one);
         return;
     }
-    one->received += (size_t)count;
-    if (one->received == size) {
-        messages++;
-        one->compare = 0;
-        one->sent = one->received = 0;
+    unsigned long long whole = one->received / size;
+    one->received += (unsigned long long)count;
+    whole = one->received / size - whole;
+    if (whole) {
+        messages += whole;
+        one->allowed += whole * size;
         push(one);
     }
 }
@@ -116,24 +130,25 @@ int main(int argc, char **argv)
     static struct connection many[MOST_CONNECTIONS];
     static struct epoll_event events[EVENTS];
 
-    if (argc != 5) {
-        fprintf(stderr, "usage: echo_load PORT CONNECTIONS SIZE SECONDS\n");
+    if (argc != 5 && argc != 6) {
+        fprintf(stderr, "usage: echo_load PORT CONNECTIONS SIZE SECONDS [DEPTH]\n");
         return 2;
     }
     int port = atoi(argv[1]), connections = atoi(argv[2]);
     size = (size_t)atol(argv[3]);
     double seconds = atof(argv[4]);
+    if (argc == 6) depth = (size_t)atol(argv[5]);
     if (connections < 1 || connections > MOST_CONNECTIONS || size < 1 || size > MOST_SIZE || !(seconds > 0) ||
-        seconds > MOST_SECONDS) {
+        seconds > MOST_SECONDS || depth < 1 || depth > MOST_DEPTH) {
         fprintf(stderr, "echo_load: out of bounds\n");
         return 2;
     }
     signal(SIGPIPE, SIG_IGN);
-    message = malloc(size);
-    scratch = malloc(size);
+    messages_sent = malloc((depth + 1) * size);
+    scratch = malloc(READ_SIZE < size ? size : READ_SIZE);
     poller = epoll_create1(EPOLL_CLOEXEC);
-    if (!message || !scratch || poller < 0) fail("echo_load");
-    for (size_t i = 0; i < size; i++) message[i] = (char)(i * 31 + i / 251);
+    if (!messages_sent || !scratch || poller < 0) fail("echo_load");
+    for (size_t i = 0; i < (depth + 1) * size; i++) messages_sent[i] = (char)(i % size * 31 + i % size / 251);
     for (int i = 0; i < connections; i++) dial(&many[i], port);
 
     double begin = now(), end = begin + seconds, time = begin;

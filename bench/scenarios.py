@@ -97,8 +97,9 @@ class Get(Scenario):
 
 @dataclass(frozen=True, slots=True)
 class Echo(Scenario):
-    """A message there and back, one in flight on each connection."""
+    """A message there and back, ``depth`` of them in flight on each connection."""
 
+    depth: int = 1
     unit: ClassVar[str] = "message"
     needs: ClassVar[tuple[str, ...]] = ("cc",)
 
@@ -108,7 +109,7 @@ class Echo(Scenario):
         subprocess.run(["cc", "-O2", "-o", str(folder / "echo_load"), str(source)], check=True)
 
     def client(self, folder: Path, port: int, seconds: int) -> list[str]:
-        numbers = (port, self.connections, self.size, seconds)
+        numbers = (port, self.connections, self.size, seconds, self.depth)
         return [str(folder / "echo_load"), *map(str, numbers)]
 
     def parse(self, text: str) -> Load:
@@ -124,4 +125,7 @@ GET = (Get("small", "GET of a 1 KiB file, keep-alive, 64 connections", size=1 * 
 ECHO = (
     Echo("1KiB", "echo of 1 KiB messages, 64 connections, one message in flight on each", size=1 * KIB),
     Echo("64KiB", "echo of 64 KiB messages, 64 connections, one message in flight on each", size=64 * KIB),
+    Echo(
+        "64KiBx4", "echo of 64 KiB messages, 64 connections, four in flight on each", size=64 * KIB, depth=4
+    ),
 )

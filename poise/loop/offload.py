@@ -151,7 +151,7 @@ class Pools:
     """The threads and the processes of one reactor."""
 
     def __init__(self, reactor: Reactor) -> None:
-        _check_open(reactor)
+        reactor.check_open()
         limits = reactor.limits
         self.reactor = reactor
         self.threads = Pool(reactor, limits.threads, limits.waiting, Worker)
@@ -160,7 +160,7 @@ class Pools:
 
     def call(self, function: Callable[..., T], args: tuple[Any, ...], to: To) -> Offloaded[T]:
         """See ``offload``."""
-        _check_open(self.reactor)
+        self.reactor.check_open()
         if to not in {"thread", "process"}:
             raise ValueError(f"a call can go to a thread or to a process, not to {to!r}")
         pool = self.threads if to == "thread" else self.processes
@@ -272,8 +272,3 @@ class Pool:
 
 def _nothing() -> None:
     """Stands where a function was, which is let go of once it is called."""
-
-
-def _check_open(reactor: Reactor) -> None:
-    if reactor._closed:
-        raise ProgramFault("this reactor is closed, or belongs to the process that forked this one")

@@ -21,7 +21,7 @@ Rules that the rooms above rely on:
   is told by its ``fail(error)`` if it has one; any other descriptor whose handler raised is unregistered, for a
   level-triggered kernel would call it again at once and for ever.
 * **A reactor belongs to the process that made it.** An epoll or kqueue is shared across ``fork``: what a
-  child unregisters is gone for its parent too. So a child's copy refuses to work.
+  child unregisters is gone for its parent too. So a child's copy is closed: nothing begins on it any more.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ import sys
 import weakref
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from poise.errors import NotRegistered, ProgramFault
 from poise.limits import LoopLimits
@@ -146,7 +146,7 @@ class Reactor:
     # -- calls and time --------------------------------------------------------------------------
 
     def call_soon(self, callback: Callable[..., object], *args: Any) -> Handle:
-        """Call it in the next turn, after its events; that turn does not wait."""
+        """Call it in the next turn, after its events; that turn does not wait. Raises ProgramFault after close()."""
         handle = Handle(callback, args)
         self._posted.append(handle)
         if self.host is not None:
@@ -160,12 +160,17 @@ class Reactor:
         self._wakeup.wake()
         return handle
 
+    def call_last(self, callback: Callable[..., object], *args: Any) -> None:
+        """call_soon for the last word of something that ends, as it may after close(): then nobody is left to hear."""
+        if not self._closed:
+            self.call_soon(callback, *args)
+
     def call_later(self, delay: float, callback: Callable[..., object], *args: Any) -> TimerHandle:
-        """Call it once, ``delay`` seconds from now (0 or less: in the next turn)."""
+        """Call it once, ``delay`` seconds from now (0 or less: in the next turn). Raises ProgramFault after close()."""
         return self.timers.call_at(self.clock.monotonic() + delay, callback, args)
 
     def call_at(self, when: float, callback: Callable[..., object], *args: Any) -> TimerHandle:
-        """Call it once when the reactor's monotonic clock shows ``when`` seconds."""
+        """Call it once when the reactor's monotonic clock shows ``when`` seconds. Raises ProgramFault after close()."""
         return self.timers.call_at(when, callback, args)
 
     def deadline(self, duration: float, callback: Callable[[], object]) -> Deadline:
@@ -325,13 +330,15 @@ class Reactor:
             return False
         return True
 
-    def _check_usable(self) -> None:
+    def check_open(self) -> None:
+        """Raises ProgramFault after close()."""
         if self._closed:
-            raise ProgramFault("this reactor is closed, or belongs to the process that forked this one")
+            _refuse()
+
+    def _check_usable(self) -> None:
+        self.check_open()
         if self._in_turn:
-            raise ProgramFault(
-                "the reactor is already running a turn: a callback cannot run another one inside it"
-            )
+            raise ProgramFault("the reactor is running a turn: a callback cannot run another inside it")
 
     def _woken(self, _mask: int) -> None:
         self._wakeup.drain()
@@ -359,6 +366,9 @@ class Reactor:
         self.host = None
         self.poller.close()
         self._wakeup.close()
+        # Swapped instead of tested for: on an open reactor it must cost nothing.
+        for begin in ("register", "call_soon", "call_later", "call_at"):
+            setattr(self, begin, _refuse)
 
     def __enter__(self) -> Reactor:
         return self
@@ -369,6 +379,10 @@ class Reactor:
     def __repr__(self) -> str:
         state = "closed" if self._closed else f"{len(self._handlers) - 1} descriptors"
         return f"<Reactor {self.poller.name} {state}>"
+
+
+def _refuse(*_: object, **__: object) -> NoReturn:
+    raise ProgramFault("this reactor is closed, or belongs to the process that forked this one")
 
 
 _alive: weakref.WeakSet[Reactor] = weakref.WeakSet()

@@ -13,9 +13,13 @@ import stat
 from typing import Any
 
 from poise.errors import MachineFault
+from poise.net.options import UNIX as AF_UNIX
+from poise.net.options import Planned, SocketOptions, check_options
 
 Address = tuple[str, int] | str | socket.socket
 UNIX = "unix:"
+TCP_SOCKETS = tuple(Planned(family, socket.SOCK_STREAM) for family in (socket.AF_INET6, socket.AF_INET))
+UNIX_SOCKET = Planned(AF_UNIX, socket.SOCK_STREAM)
 # sun_path of sockaddr_un on Linux, the final NUL included (unix(7)); the kernel's own error does not say so.
 UNIX_PATH_BYTES = 108
 # The machine has the address family switched off: the next candidate may work. A busy port never means that.
@@ -42,25 +46,34 @@ def resolve(address: tuple[str, int]) -> list[tuple[socket.AddressFamily, Any]]:
     return [(family, sockaddr) for family, _, _, _, sockaddr in found]
 
 
-def bind(address: Address, backlog: int) -> socket.socket:
-    """A non-blocking listening socket for ``address``. Raises OSError as bind(2) and listen(2) do."""
+def bind(address: Address, backlog: int, options: SocketOptions | None = None) -> socket.socket:
+    """A non-blocking listening socket for ``address``; ``options`` are set as early as possible.
+
+    Raises OSError as bind(2) and listen(2) do, MachineFault for an option that the socket does not have.
+    """
     if isinstance(address, socket.socket):
+        check_options(options, address)
         address.setblocking(False)
+        if options is not None:
+            options.apply(address)
         address.listen(backlog)
         return address
     if isinstance(address, str):
-        return _bind_unix(address, backlog)
+        return _bind_unix(address, backlog, options)
+    check_options(options, *TCP_SOCKETS)
     candidates = resolve(address)
     for family, sockaddr in candidates[:-1]:
         try:
-            return _bind_tcp(family, sockaddr, backlog)
+            return _bind_tcp(family, sockaddr, backlog, options)
         except OSError as error:
             if error.errno not in NO_SUCH_FAMILY:
                 raise
-    return _bind_tcp(*candidates[-1], backlog)
+    return _bind_tcp(*candidates[-1], backlog, options)
 
 
-def _bind_tcp(family: socket.AddressFamily, sockaddr: Any, backlog: int) -> socket.socket:
+def _bind_tcp(
+    family: socket.AddressFamily, sockaddr: Any, backlog: int, options: SocketOptions | None
+) -> socket.socket:
     listening = socket.socket(family, socket.SOCK_STREAM)
     try:
         listening.setblocking(False)
@@ -71,6 +84,8 @@ def _bind_tcp(family: socket.AddressFamily, sockaddr: Any, backlog: int) -> sock
             listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(sockaddr[0] != "::"))
         # Set on the listener, it holds for every accepted connection without a call for each (Linux, BSD).
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if options is not None:
+            options.apply(listening)
         listening.bind(sockaddr)
         listening.listen(backlog)
     except BaseException:
@@ -79,12 +94,15 @@ def _bind_tcp(family: socket.AddressFamily, sockaddr: Any, backlog: int) -> sock
     return listening
 
 
-def _bind_unix(address: str, backlog: int) -> socket.socket:
+def _bind_unix(address: str, backlog: int, options: SocketOptions | None) -> socket.socket:
     path = unix_path(address)
+    check_options(options, UNIX_SOCKET)
     remove_stale(path)
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         listening.setblocking(False)
+        if options is not None:
+            options.apply(listening)
         listening.bind(path)
         listening.listen(backlog)
     except BaseException:

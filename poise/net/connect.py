@@ -29,10 +29,12 @@ from poise.loop.handle import Handle
 from poise.loop.reactor import Reactor
 from poise.loop.timers import TimerHandle
 from poise.net import address as addresses
+from poise.net.ending import RESET
 from poise.net.literal import find
-from poise.net.protocol import AnyProtocol
+from poise.net.options import Planned, SocketOptions, check_options
+from poise.net.protocol import AnyProtocol, check_factory
 from poise.net.resolve import Candidate, check, resolve
-from poise.net.stream import RESET, Stream
+from poise.net.stream import Stream
 from poise.readiness.interest import WRITE
 
 if TYPE_CHECKING:
@@ -58,6 +60,7 @@ def connect(
     timeout: float | None = None,
     on_failure: Callable[[Exception], object] | None = None,
     local: tuple[str, int] | None = None,
+    options: SocketOptions | None = None,
     limits: ConnectLimits | None = None,
     stream_limits: StreamLimits | None = None,
 ) -> Connecting:
@@ -65,18 +68,24 @@ def connect(
 
     With ``tls`` that is after the handshake, in which the server shows a certificate for ``server_name``, or for the host.
     ``timeout`` is the limit for all of it in seconds, name resolution and handshake included. ``local`` is the address to
-    connect from, a number. When it fails, ``on_failure(error)`` is called once, from the loop: ConnectError, whose ``errors``
-    has the cause of each attempt, ResolveError, TLSError, DeadlineExceeded, or what ``factory`` raised, which is reported to
-    the reactor's ``on_error`` besides. Without ``on_failure`` all of them go there. Raises ValueError for what is no address,
-    no name, no time.
+    connect from, a number. ``options`` are set on every socket that is tried, before it connects.
+
+    When it fails, ``on_failure(error)`` is called once, from the loop: ConnectError, whose ``errors`` has the cause of each
+    attempt, ResolveError, TLSError, DeadlineExceeded, or what ``factory`` raised, which is reported to the reactor's
+    ``on_error`` besides. Without ``on_failure`` all of them go there.
+
+    Raises ValueError for what is no address, no name, no time, MachineFault for an option that such a socket does not have,
+    TypeError for what is no factory, no ClientTLS, no SocketOptions, ProgramFault when the reactor is closed.
     """
+    check_factory(factory)
     limits = limits if limits is not None else ConnectLimits()
     timeout = limits.timeout if timeout is None else timeout
     if not timeout > 0:
         raise ValueError(f"a timeout must be more than 0 seconds, not {timeout}")
     if server_name is not None and tls is None:
         raise ValueError("a server_name without tls: nothing would be encrypted, and no name be checked")
-    check(address)
+    families = [family for family, _ in check(address)] or [socket.AF_INET6, socket.AF_INET]
+    check_options(options, *(Planned(family, socket.SOCK_STREAM) for family in families))
     if local is not None and isinstance(address, str):
         raise ValueError("a unix socket does not connect from an address")
     plan = Plan(
@@ -84,13 +93,17 @@ def connect(
         timeout,
         on_failure,
         None if local is None else find(local),
+        options,
         limits,
         stream_limits if stream_limits is not None else StreamLimits(),
     )
     if tls is None:
         return Connecting(reactor, address, factory, plan)
-    from poise.net.tls import client_side  # the library is large, and most programs do not need it
+    from poise.net.certificates import ClientTLS  # the library is large, and most programs do not need it
+    from poise.net.tls import client_side
 
+    if not isinstance(tls, ClientTLS):
+        raise TypeError(f"a client needs a ClientTLS, not {tls!r}")
     if server_name is None:
         server_name = "" if isinstance(address, str) else name_of(address[0])
     return Connecting(reactor, address, factory, plan, client_side(tls, server_name))
@@ -109,6 +122,7 @@ class Plan:
     timeout: float
     on_failure: Callable[[Exception], object] | None
     local: Candidate | None
+    options: SocketOptions | None
     limits: ConnectLimits
     stream_limits: StreamLimits
 
@@ -195,7 +209,7 @@ class Connecting:
         elif not self._attempts:
             self._fail(ConnectError(self._plan.target, self._errors))
 
-    def attempt_failed(self, attempt: Attempt, error: OSError) -> None:
+    def _attempt_failed(self, attempt: Attempt, error: OSError) -> None:
         """One address is done with: the next is tried at once, but not from inside this call."""
         self._attempts.discard(attempt)
         self._errors.append(error)
@@ -203,7 +217,7 @@ class Connecting:
             self._next.cancel()
         self._next = self._reactor.call_soon(self._start_next)  # one that succeeds before then takes it back
 
-    def attempt_succeeded(self, attempt: Attempt, connected: socket.socket, peer: Any) -> None:
+    def _attempt_succeeded(self, attempt: Attempt, connected: socket.socket, peer: Any) -> None:
         """The race is won; the others are closed."""
         self._attempts.discard(attempt)
         self._stop_trying()
@@ -269,6 +283,8 @@ class Attempt:
             connecting.setblocking(False)
             if self._family != socket.AF_UNIX:
                 connecting.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if self._plan.options is not None:
+                self._plan.options.apply(connecting)
             if self._plan.local is not None:
                 connecting.bind(self._plan.local[1])
         except OSError as error:
@@ -313,12 +329,12 @@ class Attempt:
             self._failed(error)
             return
         self._socket = None
-        self._owner.attempt_succeeded(self, connecting, peer)
+        self._owner._attempt_succeeded(self, connecting, peer)
 
     def _failed(self, error: OSError) -> None:
         self.give_up()
         error.filename = addresses.show(self._sockaddr)  # for whoever reads several of them
-        self._owner.attempt_failed(self, error)
+        self._owner._attempt_failed(self, error)
 
     def give_up(self) -> None:
         """Close the socket, if there is one, and tell nobody."""

@@ -33,7 +33,7 @@ from poise.net import address as addresses
 from poise.net import dgram_socket, literal, multicast
 from poise.net.address import Address
 from poise.net.options import UNIX, SocketOptions, Value, get_option, set_option
-from poise.net.protocol import DatagramProtocol
+from poise.net.protocol import DatagramProtocol, check_factory
 from poise.net.sender import Sender
 from poise.readiness.interest import READ, WRITE
 
@@ -70,8 +70,10 @@ def open_datagram(
     An address is ``(host, port)`` with a literal host, ``"unix:/path"``, or (``local``) an inherited socket.
     ``broadcast`` allows sending to broadcast addresses. ``options`` are set before binding: ``reuse_address`` for
     several receivers of one port. Raises OSError as bind(2) and connect(2) do, ValueError for what is no address,
-    MachineFault for an option that is not supported.
+    MachineFault for an option that such a socket does not have, ProgramFault when the reactor is closed.
     """
+    reactor.check_open()
+    check_factory(factory)
     protocol = factory()
     opened = dgram_socket.make(local, remote, broadcast=broadcast, options=options)
     transport = Datagram(reactor, opened, protocol, limits, owns_file=isinstance(local, str))
@@ -342,7 +344,7 @@ class Datagram:
         self._sender.close()
         self.reactor.retire(self._socket)
         self._remove_file()
-        self.reactor.call_soon(self._protocol.connection_lost, error)
+        self.reactor.call_last(self._protocol.connection_lost, error)
 
     def _remove_file(self) -> None:
         if self._file is not None and self._file == dgram_socket.identify(self.sockname):

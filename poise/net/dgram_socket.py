@@ -12,7 +12,7 @@ from typing import Any
 from poise.net import address as addresses
 from poise.net import literal
 from poise.net.address import Address
-from poise.net.options import UNIX, SocketOptions, kind_of, set_option
+from poise.net.options import UNIX, Planned, SocketOptions, check_options, kind_of, set_option
 
 EVERYWHERE = {socket.AF_INET: "0.0.0.0", socket.AF_INET6: "::"}
 Remote = tuple[str, int] | str | None
@@ -26,12 +26,14 @@ def make(
         if local.type != socket.SOCK_DGRAM:
             raise ValueError(f"an inherited socket must be one for datagrams, and this is {kind_of(local)}")
         peer = None if remote is None else literal.destination(socket.AddressFamily(local.family), remote)
+        check_options(options, local)
         _prepare(local, broadcast, options)
         if peer is not None:
             local.connect(peer)
         return local
     choose = _unix if _is_unix(local, remote) else _internet
     family, name, peer = choose(local, remote)
+    check_options(options, Planned(family, socket.SOCK_DGRAM))
     made = socket.socket(family, socket.SOCK_DGRAM)
     try:
         if family == socket.AF_INET6 and name is not None:

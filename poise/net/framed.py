@@ -12,7 +12,7 @@ Rules:
 * **A stream that cannot be understood ends.** The first FrameError goes to ``frame_error``, which may send a last
   word; then the connection is closed, what was sent before is still flushed, and the error is the cause that
   ``connection_lost`` is told. The end of the stream inside a message is such an error.
-* Once the stream is closing, by whomever, no message is handed over any more.
+* Once the stream is closing, by whomever, no message is handed over any more; but what came before a write failed is.
 """
 
 from __future__ import annotations
@@ -104,6 +104,10 @@ class FramedProtocol(Protocol):
             pass
         return False
 
+    def holds_input(self) -> bool:
+        """Whether it may have messages to hand over yet: the stream asks before it gives up."""
+        return self.framer.buffered > 0
+
     def fail(self, error: Exception) -> None:
         """A callback of this protocol raised, which has been reported."""
         self.stream.fail(error)
@@ -122,7 +126,7 @@ class FramedProtocol(Protocol):
             if message is None:
                 return False
             self.message_received(message)
-            if self._paused or self._waiting or stream.is_closing():
+            if self._paused or self._waiting or (stream.is_closing() and not stream.is_mute()):
                 return False
         return self.framer.buffered > 0
 
@@ -134,7 +138,7 @@ class FramedProtocol(Protocol):
 
     def _next_share(self) -> None:
         self._waiting = False
-        if self._paused or self.stream.is_closing():
+        if self._paused or (self.stream.is_closing() and not self.stream.is_mute()):
             return
         if self._hand_over():
             self._ask_for_share()

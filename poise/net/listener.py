@@ -16,12 +16,14 @@ import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from poise.errors import PeerFault
 from poise.limits import ListenLimits, StreamLimits, TLSLimits
 from poise.loop.reactor import Reactor
 from poise.loop.timers import TimerHandle
 from poise.net import address as addresses
 from poise.net.address import Address
-from poise.net.protocol import AnyProtocol
+from poise.net.options import UNIX, SocketOptions
+from poise.net.protocol import AnyProtocol, check_factory
 from poise.net.stream import Stream
 from poise.readiness.interest import READ
 
@@ -54,6 +56,7 @@ def listen(
     *,
     tls: ServerTLS | None = None,
     tls_limits: TLSLimits | None = None,
+    options: SocketOptions | None = None,
     limits: ListenLimits | None = None,
     stream_limits: StreamLimits | None = None,
 ) -> Listener:
@@ -62,32 +65,41 @@ def listen(
     ``address`` is ``(host, port)``, with port 0 for a free one and an empty host for every interface, ``"unix:/path"``, or
     a socket that was bound by somebody else. A connection's life is bounded by ``limits`` and ``stream_limits``.
 
-    With ``tls`` the protocol is made when the handshake is done, and its stream is a TLSStream.
-    Raises OSError (EADDRINUSE, EACCES, …), MachineFault for an unknown host name, ValueError for no address.
+    With ``tls`` the protocol is made when the handshake is done, and its stream is a TLSStream. ``options`` are set before
+    binding, instead of what is usual here (``nodelay``, ``reuse_address``), and hold for every accepted connection too.
+
+    Raises OSError (EADDRINUSE, EACCES, …), MachineFault for an unknown host name and for an option that such a socket does
+    not have, ValueError for no address, ProgramFault when the reactor is closed.
     """
+    reactor.check_open()
     limits = limits if limits is not None else ListenLimits()
-    if not callable(factory):
-        raise TypeError(f"a factory makes a protocol for each connection; this is one: {factory!r}")
+    check_factory(factory)
     if tls is not None:
         from poise.net.certificates import ServerTLS  # the library is large, and most programs do not need it
         from poise.net.tls import server_side
 
         if not isinstance(tls, ServerTLS):
             raise TypeError(f"a listener needs a ServerTLS, not {tls!r}")
-        factory = server_side(tls, factory, tls_limits)
-    listening = addresses.bind(address, limits.backlog)
+
+        def failed(stream: Stream, error: Exception) -> None:
+            listener._handshake_failed(stream, error)
+
+        factory = server_side(tls, factory, tls_limits, failed)
+    listening = addresses.bind(address, limits.backlog, options)
     try:
-        return Listener(
+        listener = Listener(
             reactor,
             listening,
             factory,
             limits,
             stream_limits or StreamLimits(),
             owns_file=isinstance(address, str),  # whoever has bound an inherited socket removes its file
+            not_inherited=options if listening.family == UNIX else None,
         )
     except BaseException:
         listening.close()
         raise
+    return listener
 
 
 class Listener:
@@ -102,6 +114,7 @@ class Listener:
         stream_limits: StreamLimits,
         *,
         owns_file: bool = False,
+        not_inherited: SocketOptions | None = None,
     ) -> None:
         self.reactor = reactor
         self.limits = limits
@@ -109,7 +122,13 @@ class Listener:
         self.streams: set[Stream] = set()
         self.refused = 0
         self.on_exhausted: Callable[[OSError, float], None] = _say_nothing
+        self.on_handshake_failed: Callable[[Stream, Exception], object] = _say_nothing
+        """Told of each TLS handshake that fails: the connection below TLS, and a TLSError, DeadlineExceeded or OSError.
+
+        ``stream.peer`` is who it was. Unless the peer has gone, what is written to that stream still goes out, in plain.
+        """
         self._stream_limits = stream_limits
+        self._not_inherited = not_inherited
         self._socket = listening
         self._fd = listening.fileno()
         self._per_client: dict[str, int] = {}
@@ -199,6 +218,8 @@ class Listener:
             connection.close()
             return
         try:
+            if self._not_inherited is not None:
+                self._not_inherited.apply(connection)
             protocol = self.factory()
             stream = Stream(self.reactor, connection, protocol, peer, self._stream_limits, self._gone)
         except Exception:
@@ -225,6 +246,10 @@ class Listener:
         if len(self.streams) == self.limits.connections - 1:
             self._watch()
 
+    def _handshake_failed(self, stream: Stream, error: Exception) -> None:
+        if isinstance(error, (PeerFault, OSError)):  # any other is what the factory raised, and was reported
+            self.on_handshake_failed(stream, error)
+
     def _back_off(self, error: OSError) -> None:
         self._retry = self.reactor.call_later(self._delay, self._try_again)
         self.on_exhausted(error, self._delay)
@@ -242,7 +267,7 @@ class Listener:
         return f"<Listener {addresses.show(self.sockname)} {len(self.streams)} connections>"
 
 
-def _say_nothing(error: OSError, delay: float) -> None:
+def _say_nothing(*_told: object) -> None:
     pass
 
 

@@ -17,6 +17,8 @@ Facts about single options:
 * ``linger`` above 0 can block in ``close`` (pitfall 37); 0 resets the connection.
 * ``keepalive_idle``, ``keepalive_interval`` and ``keepalive_count`` have an effect only with ``keepalive`` (tcp(7)).
 * ``ipv6_only`` must be set before the socket is bound (ipv6(7)).
+* ``receive_buffer`` decides with the first packet how large the window can ever become (tcp(7)), so it is set before
+  ``listen`` and ``connect``. An accepted TCP connection has the options of its listener; one over a unix socket has not.
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ import socket
 import struct
 import sys
 from dataclasses import dataclass, fields
+from typing import NamedTuple
 
 from poise.errors import MachineFault
 
@@ -38,6 +41,13 @@ IPV4_WILDCARD = b"\0\0\0\0"
 LARGEST = 0x7FFF_FFFF  # a C int
 UNIX = getattr(socket, "AF_UNIX", None)
 INET = (socket.AF_INET, socket.AF_INET6)
+
+
+class Planned(NamedTuple):
+    """A socket that is not made yet, as far as its options care."""
+
+    family: int | None
+    type: int
 
 
 class Kind(enum.Enum):
@@ -147,6 +157,20 @@ class SocketOptions:
             set_option(sock, name, value)
 
 
+def check_options(options: SocketOptions | None, *planned: Planned | socket.socket) -> None:
+    """Before anything is made: whether at least one of the ``planned`` sockets has each of the options.
+
+    Raises TypeError for what are no SocketOptions, MachineFault for an option that none of them, or the system, has.
+    """
+    if options is None:
+        return
+    if not isinstance(options, SocketOptions):
+        raise TypeError(f"options are SocketOptions(…), not {options!r}")
+    for name in options.chosen():
+        meant = [each for each in planned if _meant_for(OPTIONS[name].scope, each)]
+        _place((*meant, *planned)[0], name, OPTIONS[name])
+
+
 def set_option(sock: socket.socket, name: str, value: Value) -> None:
     """Set the option ``name`` of ``OPTIONS`` on ``sock``.
 
@@ -225,7 +249,7 @@ def ipv4_interface(interface: str | int) -> bytes:
     return IPV4_WILDCARD + struct.pack("i", interface_index(interface))
 
 
-def kind_of(sock: socket.socket) -> str:
+def kind_of(sock: socket.socket | Planned) -> str:
     """``sock`` for people: ``a TCP socket over IPv6``, ``a unix datagram socket``."""
     stream = sock.type == socket.SOCK_STREAM
     if sock.family in INET and (stream or sock.type == socket.SOCK_DGRAM):
@@ -243,7 +267,7 @@ def _known(name: str) -> Option:
         raise ValueError(f"there is no socket option {name!r}; there are {', '.join(OPTIONS)}") from None
 
 
-def _place(sock: socket.socket, name: str, option: Option) -> tuple[int, int]:
+def _place(sock: socket.socket | Planned, name: str, option: Option) -> tuple[int, int]:
     """Level and number of the option for this socket. Raises MachineFault when it has none."""
     if not _meant_for(option.scope, sock):
         raise MachineFault(
@@ -257,7 +281,7 @@ def _place(sock: socket.socket, name: str, option: Option) -> tuple[int, int]:
     return (IPV6 if six else option.level), number
 
 
-def _meant_for(scope: Scope, sock: socket.socket) -> bool:
+def _meant_for(scope: Scope, sock: socket.socket | Planned) -> bool:
     if scope is Scope.ANY:
         return True
     if scope is Scope.IPV6:

@@ -1,4 +1,4 @@
-"""What waits to be sent: bytes and parts of files, in order, with one running count.
+"""What waits to be sent: bytes, parts of files and whatever else leaves by a call of its own, in order, with one count.
 
 A piece leaves the queue after the kernel took it, never before: a send that fails with EAGAIN has taken
 nothing (pitfall 12), and one that was partial is continued by offset, without copying the rest.
@@ -21,8 +21,26 @@ CANNOT = frozenset(
 # Writing to a peer that has gone must be an error, not a signal that ends the process (pitfall 20).
 NO_SIGNAL = getattr(socket, "MSG_NOSIGNAL", 0)
 MORE = getattr(socket, "MSG_MORE", 0)
+HAS_SENDMSG = hasattr(socket.socket, "sendmsg")  # Windows has not
 BUFFERS_PER_CALL = 64  # far under IOV_MAX of Linux and the BSDs (1024)
 READ_SIZE = 64 * 1024  # of the fallback: one read must not hold the loop longer than one write does
+
+
+class Part:
+    """What leaves the queue by a call of its own. Its length is what it counts, 0 when all of it has left."""
+
+    __slots__ = ()
+
+    def __len__(self) -> int:
+        raise NotImplementedError
+
+    def send(self, to: socket.socket, size: int) -> int:
+        """Hand at most ``size`` bytes to the kernel and return how many it took. Raises OSError."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Let go of what it owns. Twice is no error."""
+        raise NotImplementedError
 
 
 class NoSendfile(Exception):
@@ -33,7 +51,7 @@ class Truncated(PoiseError, EOFError, OSError):
     """The file became shorter while it was being sent."""
 
 
-class FilePart:
+class FilePart(Part):
     """``count`` bytes of the open file ``fd`` from ``offset``. It owns the descriptor."""
 
     __slots__ = ("count", "fd", "offset", "plain")
@@ -53,6 +71,17 @@ class FilePart:
 
     def __len__(self) -> int:
         return self.count
+
+    def send(self, to: socket.socket, size: int) -> int:
+        """By sendfile(2), or through the program where that cannot be done. Raises Truncated, and what send(2) says."""
+        size = min(size, self.count)
+        try:
+            sent = self.sendfile(to.fileno(), size)
+        except NoSendfile:
+            sent = to.send(self.read(size), NO_SIGNAL)
+        self.offset += sent
+        self.count -= sent
+        return sent
 
     def sendfile(self, out: int, size: int) -> int:
         """Send up to ``size`` bytes to the socket ``out`` inside the kernel.
@@ -80,7 +109,6 @@ class FilePart:
         return data
 
     def close(self) -> None:
-        """Let go of the descriptor. Twice is no error."""
         fd, self.fd = self.fd, -1
         if fd >= 0:
             try:
@@ -89,17 +117,24 @@ class FilePart:
                 pass
 
 
+def send_buffers(to: socket.socket, buffers: list[bytes | memoryview]) -> int:
+    """Hand at most BUFFERS_PER_CALL of them to the kernel as one (sendmsg(2)) and return how many bytes it took."""
+    if HAS_SENDMSG:
+        return to.sendmsg(buffers, (), NO_SIGNAL)
+    return to.send(b"".join(buffers), NO_SIGNAL)
+
+
 class Outgoing:
-    """A queue of bytes and file parts. ``size`` is what is left of them in bytes."""
+    """A queue of bytes and parts. ``size`` is what is left of them in bytes."""
 
     __slots__ = ("parts", "size", "stall")
 
     def __init__(self) -> None:
-        self.parts: deque[bytes | memoryview | FilePart] = deque()
+        self.parts: deque[bytes | memoryview | Part] = deque()
         self.size = 0
         self.stall: Stall | None = None  # watches over the peer while something waits for it
 
-    def append(self, part: bytes | memoryview | FilePart) -> None:
+    def append(self, part: bytes | memoryview | Part) -> None:
         """Queue ``part``, which is not empty: a part that the kernel takes nothing of would never leave."""
         self.parts.append(part)
         self.size += len(part)
@@ -113,8 +148,8 @@ class Outgoing:
         try:
             while self.parts and left > 0:
                 first = self.parts[0]
-                if isinstance(first, FilePart):
-                    left -= self._send_file(to, first, min(left, first.count))
+                if isinstance(first, Part):
+                    left -= self._send_part(to, first, left)
                 else:
                     left -= self._send_bytes(to, left)
         except (BlockingIOError, InterruptedError):
@@ -127,11 +162,11 @@ class Outgoing:
         views: list[bytes | memoryview] = []
         size = 0
         for part in self.parts:
-            if isinstance(part, FilePart) or size >= budget or len(views) == BUFFERS_PER_CALL:
+            if isinstance(part, Part) or size >= budget or len(views) == BUFFERS_PER_CALL:
                 break
             views.append(part if size + len(part) <= budget else memoryview(part)[: budget - size])
             size += len(views[-1])
-        sent = left = to.sendmsg(views, (), NO_SIGNAL)
+        sent = left = send_buffers(to, views)
         self.size -= sent
         while left:
             part = self.parts.popleft()
@@ -141,25 +176,21 @@ class Outgoing:
             left -= len(part)
         return sent
 
-    def _send_file(self, to: socket.socket, part: FilePart, size: int) -> int:
-        try:
-            sent = part.sendfile(to.fileno(), size)
-        except NoSendfile:
-            sent = to.send(part.read(size), NO_SIGNAL)
-        part.offset += sent
-        part.count -= sent
-        self.size -= sent
-        if not part.count:
+    def _send_part(self, to: socket.socket, part: Part, size: int) -> int:
+        before = len(part)
+        sent = part.send(to, size)
+        self.size -= before - len(part)
+        if not part:
             part.close()
             self.parts.popleft()
         return sent
 
     def close(self) -> None:
-        """Drop everything, close the files and stop watching."""
+        """Drop everything, close what is open and stop watching."""
         if self.stall is not None:
             self.stall.cancel()
         for part in self.parts:
-            if isinstance(part, FilePart):
+            if isinstance(part, Part):
                 part.close()
         self.parts.clear()
         self.size = 0

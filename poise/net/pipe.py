@@ -168,7 +168,7 @@ class Pipe(Transport):
         self._state = State.CLOSED
         self._forget()
         self.reactor.retire(self._descriptor)
-        self.reactor.call_soon(self._protocol.connection_lost, error)
+        self.reactor.call_last(self._protocol.connection_lost, error)
 
     def _forget(self) -> None:
         """Let go of what is kept."""
@@ -219,7 +219,7 @@ class ReadPipe(Pipe):
             return  # paused in this very turn: faults are told all the same, but this one will be told again
         protocol: Any = self._protocol
         into = memoryview(protocol.get_buffer(-1)).cast("B") if hasattr(protocol, "get_buffer") else None
-        size = self.limits.read_size if into is None else min(self.limits.read_size, len(into))
+        size = self.limits.portion if into is None else min(self.limits.portion, len(into))
         if not size:
             raise ProgramFault("get_buffer() returned an empty buffer")
         try:

@@ -84,12 +84,16 @@ def spawn(
 
     The child inherits no other descriptors but ``pass_fds``. ``start_new_session`` keeps Ctrl-C from it. Raises OSError when
     the program cannot be started (FileNotFoundError, PermissionError, EMFILE), TypeError for a command in one
-    string, and what the poller refuses; then no child is left.
+    string, ValueError for none, ProgramFault when the reactor is closed, and what the poller refuses; then no child is left.
     """
+    reactor.check_open()
     if isinstance(args, str | bytes):
         raise TypeError("a command is a list of arguments: nothing here splits it or asks a shell")
+    args = list(args)
+    if not args:
+        raise ValueError("a command has at least the name of its program")
     popen = subprocess.Popen(  # noqa: S603 - running a program is what the caller asks for
-        list(args),
+        args,
         bufsize=0,
         stdin=stdin,
         stdout=stdout,

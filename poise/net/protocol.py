@@ -37,7 +37,15 @@ class BaseProtocol:
 
 
 class Protocol(BaseProtocol):
-    """Subclass it and override what is needed."""
+    """Subclass it and override what is needed.
+
+    A protocol of either kind, on a stream over a unix socket, that also has a method ``descriptors_received(fds: list[int])``
+    is given the descriptors that the peer sends (SCM_RIGHTS, unix(7)): just before it is given the bytes that carried
+    them, in front of which earlier bytes may stand. They are the protocol's to close; when the method raises, those
+    that are still in the list are closed. When some came that could not be received, the stream ends, with a PeerFault (more than
+    ``limits.descriptors`` at once) or a MachineFault (this process may open no more). For a protocol without the method
+    the kernel closes them.
+    """
 
     __slots__ = ()
 
@@ -92,6 +100,18 @@ class DatagramProtocol:
 
     def resume_writing(self) -> None:
         """No more than ``limits.low_water`` waits to be sent."""
+
+
+def check_factory(factory: object) -> None:
+    """Raises TypeError for what cannot make a protocol: mostly it is a protocol itself."""
+    if not callable(factory):
+        raise TypeError(f"a factory makes a protocol for each connection; this is one: {factory!r}")
+
+
+def holds_input(protocol: AnyProtocol) -> bool:
+    """Whether a protocol that has paused may have something to hand on yet: by its method of this name, if it has one."""
+    ask = getattr(protocol, "holds_input", None)
+    return ask is not None and ask()
 
 
 def hand_over(protocol: AnyProtocol, data: bytes) -> bytes:

@@ -17,6 +17,7 @@ from collections.abc import Callable, Hashable
 from typing import Any, NamedTuple
 
 from poise.limits import DatagramLimits
+from poise.net.watermarks import water_marks
 
 
 class Answer(enum.Enum):
@@ -48,8 +49,7 @@ class SendQueue:
         self._limits = limits
         self._apart = apart
         self._lines: dict[Hashable, deque[Entry]] = {}
-        self._high = limits.high_water
-        self._low = min(limits.low_water, limits.high_water)
+        self._low, self._high = water_marks(limits)
         self.size = 0
         self.count = 0
 
@@ -118,15 +118,8 @@ class SendQueue:
         return self._low, self._high
 
     def set_marks(self, high: int | None, low: int | None) -> None:
-        """As asyncio does: ``high`` alone makes ``low`` a quarter, ``low`` alone ``high`` four times; None: defaults."""
-        if high is None:
-            high = self._limits.high_water if low is None else 4 * low
-            low = min(self._limits.low_water, high) if low is None else low
-        elif low is None:
-            low = high // 4
-        if not high >= low >= 0:
-            raise ValueError(f"high ({high}) must be at least low ({low}), and low at least 0")
-        self._high, self._low = high, low
+        """Move the marks, as ``water_marks`` says; ValueError for those that make no sense."""
+        self._low, self._high = water_marks(self._limits, high, low)
 
     @property
     def too_much(self) -> bool:

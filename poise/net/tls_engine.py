@@ -29,6 +29,23 @@ PIECE = 4 * 1024  # bytes of cipher text shown to the library at a time
 
 NOTHING = memoryview(b"")
 
+SPOKE_HTTP = "HTTP_REQUEST"
+NOT_TRUSTED = "the other side does not trust our certificate"
+NO_VERSION = "there is no version of TLS that both sides speak"
+WORDS = {
+    SPOKE_HTTP: "plain HTTP was spoken",
+    "HTTPS_PROXY_REQUEST": "a proxy was asked for, in plain HTTP",
+    "WRONG_VERSION_NUMBER": "what came is no TLS",
+    "UNSUPPORTED_PROTOCOL": NO_VERSION,
+    "TLSV1_ALERT_PROTOCOL_VERSION": NO_VERSION,
+    "NO_SHARED_CIPHER": "there is no cipher that both sides know",
+    "TLSV1_ALERT_UNKNOWN_CA": NOT_TRUSTED,
+    "SSLV3_ALERT_BAD_CERTIFICATE": NOT_TRUSTED,
+    "SSLV3_ALERT_CERTIFICATE_EXPIRED": NOT_TRUSTED,
+    "SSLV3_ALERT_CERTIFICATE_UNKNOWN": NOT_TRUSTED,
+}
+"""What most handshakes fail of, where the library's own words say it only to those who know the library."""
+
 Buffer = bytes | bytearray | memoryview
 
 KNOWN: dict[str, Callable[[ssl.SSLObject], Any]] = {
@@ -79,7 +96,10 @@ class Engine:
                 if not self._show_more():
                     return False
             except ssl.SSLError as error:
-                raise TLSError(f"the TLS handshake failed: {reason(error)}") from error
+                words = reason(error)
+                if error.reason in WORDS:
+                    words = f"{WORDS[error.reason]} ({words})"
+                raise TLSError(f"the TLS handshake failed: {words}") from error
             else:
                 return True
 
@@ -133,3 +153,9 @@ class Engine:
         # An empty rest must not keep the memory of the whole.
         self._input = self._input[PIECE:] if len(self._input) > PIECE else NOTHING
         return True
+
+
+def spoke_http(error: Exception) -> bool:
+    """Whether a handshake failed with ``error`` because the client began with a request in plain HTTP."""
+    cause = error.__cause__
+    return isinstance(cause, ssl.SSLError) and cause.reason == SPOKE_HTTP

@@ -9,19 +9,30 @@ import errno
 from collections.abc import Iterable
 from typing import Any
 
-from poise.errors import MachineFault
+from poise.errors import MachineFault, ProgramFault
 from poise.limits import StreamLimits
 from poise.loop.reactor import Reactor
 from poise.net import address as addresses
 from poise.net import options
 from poise.net.kernel import unread
 from poise.net.protocol import AnyProtocol
+from poise.net.watermarks import water_marks
 
 
 class Transport:
     """The base of Stream and TLSStream."""
 
-    __slots__ = ("_high", "_low", "_paused_writing", "_protocol", "_reading", "limits", "peer", "reactor")
+    __slots__ = (
+        "_high",
+        "_low",
+        "_paused_writing",
+        "_protocol",
+        "_reading",
+        "_sockname",
+        "limits",
+        "peer",
+        "reactor",
+    )
 
     def __init__(self, reactor: Reactor, protocol: AnyProtocol, peer: Any, limits: StreamLimits) -> None:
         self.reactor = reactor
@@ -62,8 +73,17 @@ class Transport:
         return addresses.plain_host(self.peer[0]) if isinstance(self.peer, tuple) else ""
 
     def writelines(self, parts: Iterable[bytes | bytearray | memoryview]) -> None:
-        """Write several pieces as one."""
+        """Write several pieces as one. Raises TypeError when one of them is no bytes, before any is sent."""
         self.write(b"".join(parts))
+
+    def send_descriptors(self, data: bytes | bytearray | memoryview, fds: Iterable[int]) -> None:
+        """Raises ProgramFault: only a Stream over a unix socket passes descriptors."""
+        del data, fds
+        raise ProgramFault("descriptors travel over unix sockets only, and not through TLS")
+
+    def is_mute(self) -> bool:
+        """Whether a write has failed, so that no more can be sent, but what the peer had sent before is still heard."""
+        return False
 
     def can_write_eof(self) -> bool:
         """Always: both TCP and TLS can end one direction only."""
@@ -98,6 +118,14 @@ class Transport:
             raise MachineFault(errno.ENOTSOCK, "this is no socket, so it has no socket options")
         return found
 
+    def _name_of(self, own: Any, default: Any) -> Any:
+        """Our socket's address. A closed one has none, and to ask each before it closes would cost each a system call."""
+        try:
+            self._sockname = own.getsockname()
+        except OSError:
+            return getattr(self, "_sockname", default)
+        return self._sockname
+
     def has_unread_input(self) -> bool:
         """Whether the kernel holds input that nobody has read: closing now would reset the connection (pitfall 18)."""
         return unread(self.get_extra_info("fd", -1)) > 0
@@ -112,14 +140,7 @@ class Transport:
         ``high`` alone makes ``low`` a quarter of it, ``low`` alone makes ``high`` four times as much; None for both
         brings the defaults back. 0 pauses at the first byte that waits. ValueError unless high >= low >= 0.
         """
-        if high is None:
-            high = self.limits.high_water if low is None else 4 * low
-            low = min(self.limits.low_water, high) if low is None else low
-        elif low is None:
-            low = high // 4
-        if not high >= low >= 0:
-            raise ValueError(f"high ({high}) must be at least low ({low}), and low at least 0")
-        self._high, self._low = high, low
+        self._low, self._high = water_marks(self.limits, high, low)
         if not self.is_closing():
             self._check_water()
 

@@ -76,7 +76,7 @@ def test_the_client_asks_for_the_file_of_the_scenario() -> None:
 
 def test_the_echo_client_is_told_everything() -> None:
     command = Echo("large", "", size=99, connections=7).client(Path("/made"), 4711, 3)
-    assert command == ["/made/echo_load", "4711", "7", "99", "3"]
+    assert command == ["/made/echo_load", "4711", "7", "99", "3", "1"]
 
 
 # --- processor time, from a made-up /proc -----------------------------------------------------------------

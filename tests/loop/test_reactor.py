@@ -223,8 +223,12 @@ def test_a_forked_child_cannot_touch_its_parents_loop(reactor: Reactor, pairs: P
             try:
                 reactor.run()
             except ProgramFault:
+                code = 2
+            try:
+                reactor.call_soon(print)
+            except ProgramFault:
                 reactor.close()
-                code = 0
+                code -= 2
         finally:
             os._exit(code)
     _, status = os.waitpid(child, 0)
@@ -538,6 +542,31 @@ def test_closing_twice_and_using_it_afterwards() -> None:
     with pytest.raises(ProgramFault):
         reactor.run()
     reactor.call_soon_threadsafe(print)
+    reactor.call_last(print)
+
+
+def test_nothing_begins_on_a_closed_reactor(pairs: Pairs) -> None:
+    ours, _ = pairs()
+    reactor, other = Reactor(), Reactor()
+    reactor.close()
+    begin: list[Callable[[], object]] = [
+        lambda: reactor.call_soon(print, 1),
+        lambda: reactor.call_later(0, print),
+        lambda: reactor.call_later(delay=0, callback=print),
+        lambda: reactor.call_at(0, print),
+        lambda: reactor.register(ours.fileno(), READ, print),
+        reactor.check_open,
+    ]
+    for each in begin:
+        with pytest.raises(ProgramFault, match="this reactor is closed"):
+            each()
+    with other:  # another one goes on
+        heard: list[int] = []
+        other.check_open()
+        other.call_soon(heard.append, 1)
+        other.call_last(heard.append, 2)
+        other.turn(0)
+        assert heard == [1, 2]
 
 
 @pytest.mark.pitfall(7)

@@ -90,10 +90,10 @@ def test_dual_stack_takes_both_and_a_named_address_only_its_own() -> None:
 def test_without_ipv6_every_interface_is_ipv4_alone(code: int, monkeypatch: pytest.MonkeyPatch) -> None:
     real = address._bind_tcp
 
-    def switched_off(family: Any, sockaddr: Any, backlog: int) -> socket.socket:
+    def switched_off(family: Any, *rest: Any) -> socket.socket:
         if family == socket.AF_INET6:
             raise OSError(code, "off")
-        return real(family, sockaddr, backlog)
+        return real(family, *rest)
 
     monkeypatch.setattr(address, "_bind_tcp", switched_off)
     with bind(("", 0), 5) as made:

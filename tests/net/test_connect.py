@@ -1061,6 +1061,20 @@ def test_too_late_to_cancel_what_tls_has_begun(caller: Caller, authority: Author
     server.close()
 
 
+@pytest.mark.parametrize("tls", [True, "localhost", ServerTLS])
+def test_what_is_no_clients_tls_is_a_mistake(caller: Caller, authority: Authority, tls: Any) -> None:
+    with pytest.raises(TypeError, match="a client needs a ClientTLS, not"):
+        caller(("127.0.0.1", 1), tls=tls(authority.local()) if tls is ServerTLS else tls)
+    assert caller.nothing_left()
+
+
+def test_what_makes_no_protocols_is_refused_at_once(caller: Caller) -> None:
+    protocol: Any = Recorder()
+    with pytest.raises(TypeError, match="a factory makes a protocol"):
+        caller(("127.0.0.1", 1), protocol)
+    assert caller.nothing_left()
+
+
 def test_a_name_to_check_without_tls_is_a_mistake() -> None:
     with Reactor() as reactor, pytest.raises(ValueError, match="without tls"):
         connect(reactor, ("127.0.0.1", 1), Recorder, server_name="example.org")

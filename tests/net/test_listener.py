@@ -17,6 +17,7 @@ from poise.limits import ListenLimits
 from poise.loop.clock import ManualClock
 from poise.loop.reactor import Reactor
 from poise.net import listener as listener_module
+from poise.net.certificates import ClientTLS
 from poise.net.listener import EXHAUSTED, OF_ONE_NEWCOMER, Listener, client_of, listen
 from poise.net.protocol import Protocol
 from poise.readiness.interest import READ
@@ -609,5 +610,6 @@ def test_a_port_is_not_shared_unasked(reactor: Reactor) -> None:
 def test_what_makes_no_protocols_is_refused_at_once(reactor: Reactor) -> None:
     with pytest.raises(TypeError, match="factory"):
         listen(reactor, ("127.0.0.1", 0), Recorder())  # type: ignore[arg-type]
-    with pytest.raises(TypeError, match="ServerTLS"):
-        listen(reactor, ("127.0.0.1", 0), Recorder, tls=object())  # type: ignore[arg-type]
+    for tls in (object(), ClientTLS(verify=False)):
+        with pytest.raises(TypeError, match="a listener needs a ServerTLS, not"):
+            listen(reactor, ("127.0.0.1", 0), Recorder, tls=tls)  # type: ignore[arg-type]

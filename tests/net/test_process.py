@@ -292,6 +292,8 @@ def test_children_end_with_their_reactor(reactor: Reactor) -> None:
         (["/"], PermissionError),
         ("cat file", TypeError),
         (b"cat", TypeError),
+        ([], ValueError),
+        (iter(()), ValueError),
         (["cat", "a\0b"], ValueError),
     ],
 )

@@ -22,11 +22,12 @@ from poise.errors import DeadlineExceeded, ProgramFault
 from poise.limits import StreamLimits
 from poise.loop.clock import ManualClock
 from poise.loop.reactor import Reactor
-from poise.net import kernel
+from poise.net import kernel, outgoing
+from poise.net.ending import State
 from poise.net.kernel import unacknowledged, unread
-from poise.net.outgoing import FilePart, Outgoing, Truncated
-from poise.net.protocol import Protocol
-from poise.net.stream import State, Stream
+from poise.net.outgoing import BUFFERS_PER_CALL, FilePart, Outgoing, Truncated
+from poise.net.protocol import BufferedProtocol, Protocol
+from poise.net.stream import Stream
 from poise.readiness.interest import ERROR, HANGUP, INVALID, READ, WRITE
 from poise.readiness.poller import available
 from tests.support.loops import Recorder, receive_all, turn_until
@@ -690,8 +691,13 @@ class Faulty:
     def sendmsg(self, parts: list[bytes], ancillary: object, flags: int) -> int:
         return self.send(b"".join(parts), flags)
 
-    def recv(self, size: int) -> bytes:
+    def recv(self, size: int, flags: int = 0) -> bytes:
         return bytes(self._next(b""))
+
+    def recv_into(self, buffer: memoryview, size: int) -> int:
+        data = bytes(self._next(b""))[:size]
+        buffer[: len(data)] = data
+        return len(data)
 
     def getsockopt(self, level: int, option: int) -> int:
         return int(self._next(0))
@@ -766,19 +772,21 @@ def test_a_recv_that_fails_ends_the_stream() -> None:
 
 
 def test_a_send_that_fails_ends_the_stream() -> None:
-    reactor, stream, heard, _ = faulty(BrokenPipeError())
+    reactor, stream, heard, _ = faulty(BrokenPipeError(), batches=[[(99, READ)]])
     with reactor:
         stream.write(b"x")
         stream.write(b"y")
         reactor.turn()
+        reactor.turn(0)
         assert isinstance(heard.lost[0], BrokenPipeError)
 
 
 def test_a_shutdown_that_fails_ends_the_stream() -> None:
-    reactor, stream, heard, _ = faulty(OSError(errno.ENOTCONN, "gone"))
+    reactor, stream, heard, _ = faulty(OSError(errno.ENOTCONN, "gone"), batches=[[(99, READ)]])
     with reactor:
         stream.write_eof()
         reactor.turn()
+        reactor.turn(0)
         assert isinstance(heard.lost[0], OSError)
 
 
@@ -801,8 +809,25 @@ def test_extra_info(tcp: Wire) -> None:
     assert "OPEN" in repr(stream)
     stream.set_protocol(other := Recorder())
     assert stream.get_protocol() is other
+
+
+@pytest.mark.parametrize("asked", [False, True])
+def test_our_own_address_is_known_to_the_end_when_it_was_asked_for(tcp: Wire, asked: bool) -> None:
+    told: list[Any] = []
+
+    class Ending(Recorder):
+        def connection_lost(self, error: Exception | None) -> None:
+            told.append(self.stream.get_extra_info("sockname", "unknown"))
+            super().connection_lost(error)
+
+    protocol = Ending()
+    stream, far = tcp.stream(protocol)
+    name = far.getpeername()
+    if asked:
+        assert stream.get_extra_info("sockname") == name
     stream.abort()
-    assert stream.get_extra_info("sockname") is None
+    turn_until(tcp.reactor, lambda: protocol.lost)
+    assert told == [name if asked else "unknown"]
 
 
 def test_a_protocol_may_leave_every_method_as_it_is(tcp: Wire) -> None:
@@ -925,3 +950,285 @@ def test_marks_of_a_lost_stream_tell_nobody(tcp: Wire) -> None:
     turn_until(tcp.reactor, lambda: heard.lost)
     stream.set_write_buffer_limits(high=0)
     assert heard.pauses == ["pause"]
+
+
+# -- several pieces as one -----------------------------------------------------------------------
+
+
+class Counted(socket.socket):
+    """Counts the calls that send."""
+
+    calls = 0
+
+    def send(self, *args: Any) -> int:
+        self.calls += 1
+        return super().send(*args)
+
+    def sendmsg(self, *args: Any) -> int:
+        self.calls += 1
+        return super().sendmsg(*args)
+
+
+@pytest.fixture
+def counted(wire: Wire) -> tuple[Stream, Counted, socket.socket]:
+    """A stream over a socket that counts, and its far end."""
+    ours, theirs = wire._pair()
+    made = Counted(fileno=ours.detach())
+    wire._ours.append(made)
+    wire._theirs.append(theirs)
+    stream = Stream(wire.reactor, made, Recorder(), "peer", StreamLimits())
+    stream.begin()
+    return stream, made, theirs
+
+
+def test_several_pieces_are_one_call(counted: tuple[Stream, Counted, socket.socket]) -> None:
+    stream, ours, far = counted
+    words = memoryview(bytearray(b"55556666")).cast("I")
+    pieces: list[Any] = [
+        b"",
+        b"1",
+        bytearray(b"22"),
+        bytearray(),
+        memoryview(b"333"),
+        memoryview(b""),
+        b"4444",
+        words,
+    ]
+    stream.writelines(iter(pieces))
+    assert ours.calls == 1
+    assert far.recv(100) == b"1223334444" + b"55556666"
+    stream.writelines([])
+    stream.writelines(b"" for _ in range(3))
+    assert ours.calls == 1
+    assert stream.outgoing is None
+
+
+def test_very_many_pieces_are_few_calls(counted: tuple[Stream, Counted, socket.socket]) -> None:
+    stream, ours, far = counted
+    pieces = [b"%d;" % number for number in range(1000)]
+    stream.writelines(pieces)
+    assert ours.calls == -(-1000 // BUFFERS_PER_CALL)
+    got = bytearray()
+    receive_all(far, got)
+    assert got == b"".join(pieces)
+
+
+def test_what_the_kernel_does_not_take_is_queued_without_a_copy(
+    wire: Wire, counted: tuple[Stream, Counted, socket.socket]
+) -> None:
+    stream, ours, far = counted
+    ours_too, theirs = bytes(5_000_000), bytearray(b"t" * 1000)
+    unchanging = b"very last"
+    pieces: list[Any] = [b"first", ours_too, b"last", memoryview(unchanging), theirs, memoryview(theirs)]
+    expected = b"".join(pieces)
+    stream.writelines(pieces)
+    assert ours.calls == 1
+    queue = stream.outgoing
+    assert queue is not None
+    cut, last, very_last, *copies = queue.parts
+    assert isinstance(cut, memoryview)
+    assert cut.obj is ours_too
+    assert last is pieces[2]
+    assert isinstance(very_last, memoryview)
+    assert very_last.obj is unchanging
+    theirs[:] = bytes(1000)  # the caller's, who may change it
+    assert [type(copy) for copy in copies] == [bytes, bytes]
+    stream.writelines([b"behind", bytearray(b" all")])
+    assert ours.calls == 1, "the queue goes first"
+    got = bytearray()
+    turn_until(wire.reactor, lambda: receive_all(far, got) or len(got) == len(expected) + 10)
+    assert got == expected + b"behind all"
+
+
+def test_a_piece_that_is_none_is_told_before_anything_is_sent(
+    counted: tuple[Stream, Counted, socket.socket],
+) -> None:
+    stream, ours, far = counted
+    strange: Any
+    for strange in ("text", 5, None, [b"x"], memoryview(b"abcdef")[::2]):
+        with pytest.raises(TypeError):
+            stream.writelines([b"good", strange])
+    assert ours.calls == 0
+    stream.writelines([b"as good ", b"as before"])
+    assert far.recv(100) == b"as good as before"
+
+
+def test_pieces_for_a_stream_that_takes_no_more(counted: tuple[Stream, Counted, socket.socket]) -> None:
+    stream, ours, _ = counted
+    stream.write_eof()
+    with pytest.raises(ProgramFault):
+        stream.writelines([b"x"])
+    stream.close()
+    stream.writelines([b"x", b"y"])
+    assert ours.calls == 0
+
+
+@pytest.mark.pitfall(12)
+@pytest.mark.parametrize("again", [BlockingIOError(), InterruptedError()])
+def test_eagain_loses_no_piece(again: Exception) -> None:
+    reactor, stream, _, fake = faulty(again, 3, again, 2, batches=[[(99, WRITE)]] * 6)
+    with reactor:
+        stream.writelines([b"hel", b"lo ", b"world"])
+        for _ in range(6):
+            reactor.turn(0)
+        assert fake.sent == b"hello world"
+        assert stream.outgoing is None
+        stream.writelines([b"", b"!"])
+        assert fake.sent == b"hello world!"
+
+
+def test_a_piece_is_cut_wherever_the_kernel_likes() -> None:
+    for taken in range(12):
+        reactor, stream, _, fake = faulty(taken or BlockingIOError(), batches=[[(99, WRITE)]])
+        with reactor:
+            stream.writelines([b"hel", bytearray(b"lo "), b"world"])
+            assert fake.sent == b"hello world"[:taken]
+            assert stream.get_write_buffer_size() == 11 - taken
+            reactor.turn(0)
+            assert fake.sent == b"hello world"
+
+
+def test_a_system_without_sendmsg_joins_the_pieces(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outgoing, "HAS_SENDMSG", False)
+    stream, far = wire.stream(Recorder())
+    stream.writelines([b"a" * 1_000_000, bytearray(b"b" * 1_000_000), b"c" * 1_000_000])
+    stream.write(b"d")
+    got = bytearray()
+    turn_until(wire.reactor, lambda: receive_all(far, got) or len(got) == 3_000_001)
+    assert got == b"a" * 1_000_000 + b"b" * 1_000_000 + b"c" * 1_000_000 + b"d"
+
+
+# -- faults of a stream that has just paused -----------------------------------------------------
+
+
+def test_a_hang_up_drops_no_input() -> None:
+    """Somebody else paused the stream in the same batch: its mask is cut to the faults, and its input is still there."""
+    reactor, stream, heard, _ = faulty(
+        b"x", b"said before", batches=[[(99, HANGUP)], [(99, READ)], [(99, READ)]]
+    )
+    with reactor:
+        stream.pause_reading()
+        reactor.turn()
+        reactor.turn(0)
+        assert heard.lost == []
+        stream.resume_reading()
+        reactor.turn()
+        assert heard.data == b"said before"
+
+
+def test_an_error_drops_no_input_but_is_the_cause() -> None:
+    batches = [[(99, ERROR | HANGUP)], [(99, HANGUP)], [(99, READ)], [(99, READ)]]
+    reactor, stream, heard, _ = faulty(errno.ECONNRESET, b"x", b"x", b"said before", batches=batches)
+    with reactor:
+        stream.pause_reading()
+        reactor.turn()
+        reactor.turn()
+        assert heard.lost == []
+        assert stream.is_mute()
+        stream.resume_reading()
+        for _ in range(3):
+            reactor.turn(0)
+        assert heard.data == b"said before"
+        assert isinstance(heard.lost[0], ConnectionResetError)
+
+
+def test_what_is_no_farewell_of_the_peer_ends_the_stream_at_once() -> None:
+    """The connection is not broken: the peer would wait for an answer that nobody can send."""
+    reactor, stream, heard, _ = faulty(OSError(errno.ENOBUFS, "no buffers"))
+    with reactor:
+        stream.write(b"x")
+        assert not stream.is_mute()
+        reactor.turn()
+        assert isinstance(heard.lost[0], OSError)
+
+
+# -- a protocol with a buffer of its own ---------------------------------------------------------
+
+
+class Filled(BufferedProtocol):
+    """Keeps what is put into its buffer."""
+
+    def __init__(self, size: int = 10, on_buffer: Callable[[Stream], object] | None = None) -> None:
+        self.buffer = bytearray(size)
+        self.data = bytearray()
+        self.eof = 0
+        self.lost: list[Exception | None] = []
+        self.on_buffer = on_buffer
+
+    def connection_made(self, stream: Stream) -> None:
+        self.stream = stream
+
+    def get_buffer(self, sizehint: int) -> bytearray:
+        assert sizehint == -1
+        if self.on_buffer is not None:
+            self.on_buffer(self.stream)
+        return self.buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self.data += self.buffer[:nbytes]
+
+    def eof_received(self) -> bool:
+        self.eof += 1
+        return False
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.lost.append(error)
+
+
+def test_a_buffer_is_filled_and_the_queue_is_not_forgotten(wire: Wire) -> None:
+    heard: Any = Filled(1000)
+    stream, far = wire.stream(heard)
+    sent = bytes(range(250)) * 20_000
+    stream.write(sent)
+    got, said = bytearray(), memoryview(sent)
+    while said or len(got) < len(sent) or len(heard.data) < len(sent):
+        try:
+            said = said[far.send(said) :]
+        except BlockingIOError:
+            pass
+        receive_all(far, got)
+        wire.reactor.turn(0.02)
+    far.close()
+    turn_until(wire.reactor, lambda: heard.lost)
+    assert got == heard.data == sent
+    assert (heard.eof, heard.lost) == (1, [None])
+
+
+def test_a_buffer_that_cannot_be_filled_yet() -> None:
+    reactor, stream, _, _ = faulty(BlockingIOError(), InterruptedError(), b"now", batches=[[(99, READ)]] * 4)
+    with reactor:
+        stream.set_protocol(heard := Filled())
+        for _ in range(3):
+            reactor.turn()
+        assert heard.data == b"now"
+        assert heard.lost == []
+
+
+@pytest.mark.parametrize("aborts", [False, True])
+def test_a_recv_into_that_fails_ends_the_stream_once(aborts: bool) -> None:
+    reactor, stream, _, _ = faulty(*[None] * aborts, ConnectionResetError(), batches=[[(99, READ)]])
+    with reactor:
+        heard = Filled(on_buffer=Stream.abort if aborts else None)
+        heard.stream = stream
+        stream.set_protocol(heard)
+        reactor.turn()
+        reactor.turn(0)
+        assert [type(error) for error in heard.lost] == [type(None) if aborts else ConnectionResetError]
+
+
+def test_a_buffer_without_room_is_the_programs_fault(wire: Wire) -> None:
+    heard: Any = Filled(0)
+    _, far = wire.stream(heard)
+    far.send(b"where to?")
+    turn_until(wire.reactor, lambda: heard.lost)
+    assert isinstance(heard.lost[0], ProgramFault)
+    assert [type(error) for error in wire.errors] == [ProgramFault]
+
+
+def test_a_lost_stream_may_be_handed_over_all_the_same(tcp: Wire) -> None:
+    first, second = Recorder(), Recorder()
+    stream, _ = tcp.stream(first)
+    stream.abort()
+    stream.set_protocol(second)
+    turn_until(tcp.reactor, lambda: first.lost)
+    assert second.lost == []

@@ -26,8 +26,9 @@ from poise.net.listener import Listener, listen
 from poise.net.outgoing import Truncated
 from poise.net.protocol import BufferedProtocol
 from poise.net.stream import Stream
-from poise.net.tls import Phase, TLSStream
+from poise.net.tls import TLSStream
 from poise.net.tls_engine import Engine
+from poise.net.tls_output import Phase
 from poise.readiness.poller import available
 from tests.support.certificates import Authority
 from tests.support.loops import Recorder, receive_all, turn_until
