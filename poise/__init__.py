@@ -27,7 +27,11 @@ if TYPE_CHECKING:
     from poise.files.locate import Root as Root
     from poise.files.server import FileServer as FileServer
     from poise.files.site import Site as Site
+    from poise.http.events import EventStream as EventStream
+    from poise.http.feed import Feed as Feed
     from poise.http.log import AccessLog as AccessLog
+    from poise.http.logformats import CombinedLog as CombinedLog
+    from poise.http.logformats import JSONLog as JSONLog
     from poise.http.message import FileBody as FileBody
     from poise.http.message import Reply as Reply
     from poise.http.message import Request as Request
@@ -85,6 +89,7 @@ if TYPE_CHECKING:
     from poise.net.protocol import Protocol as Protocol
     from poise.net.resolve import ResolveError as ResolveError
     from poise.net.sink import Sink as Sink
+    from poise.net.start_tls import start_tls as start_tls
     from poise.net.stream import Stream as Stream
     from poise.net.terminal import cbreak as cbreak_terminal
     from poise.net.terminal import raw as raw_terminal
@@ -161,10 +166,14 @@ _ROOMS = {
     "net.protocol": ("BufferedProtocol", "DatagramProtocol", "Protocol"),
     "net.resolve": ("ResolveError",),
     "net.sink": ("Sink",),
+    "net.start_tls": ("start_tls",),
     "net.stream": ("Stream",),
     "net.terminal": ("cbreak_terminal", "raw_terminal"),
     "net.tls": ("TLSStream",),
+    "http.events": ("EventStream",),
+    "http.feed": ("Feed",),
     "http.log": ("AccessLog",),
+    "http.logformats": ("CombinedLog", "JSONLog"),
     "http.message": ("FileBody", "Reply", "Request"),
     "http.server": ("HTTPServer",),
     "files.locate": ("Root",),

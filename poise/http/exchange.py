@@ -47,7 +47,6 @@ class Phase(enum.IntEnum):
 # An enum's members are looked up through its metaclass; on the hot path a plain global is what counts.
 FRESH, IDLE, HEAD, BODY, HANDLING, REPLYING, CLOSING = Phase
 
-
 GONE = 499  # what the log says of a request whose client left before any reply; nginx's number, known to log readers
 NO_BODY: list[bytes] = []  # shared and never filled: most requests have none
 
@@ -115,11 +114,12 @@ class Exchange(Protocol):
 
     def eof_received(self) -> bool:
         """The client will send no more; what it has asked for is still answered (RFC 9112, 9.6)."""
-        if self._wire is None or self._phase <= IDLE:
+        if self._wire is None or self._replying is None or self._phase <= IDLE:
             return False
         self._wire.feed_eof()
+        self._replying.end_endless()
         self._advance()
-        return self._phase >= HANDLING
+        return self._phase >= HANDLING or self._held or self._share_used  # it may have asked for more
 
     def pause_writing(self) -> None:
         self._held = True
@@ -129,7 +129,7 @@ class Exchange(Protocol):
 
     def resume_writing(self) -> None:
         self._held = False
-        self._log_now(0)
+        self._log_now(self._stream.unsent)  # all was sent, or nothing more can be
         self._deadline.since = self._server.reactor.now  # while it was held, the stream watched over it
         if self._replying is not None:
             self._replying.go_on()
@@ -155,10 +155,10 @@ class Exchange(Protocol):
             self._enter(IDLE, self._server.limits.idle_time)
             self.data_received(data)
             return
-        wire = self._wire
-        if wire is None:
+        wire, replying = self._wire, self._replying
+        if wire is None or replying is None:
             wire = self._wire = ServerConnection(self._server.limits, self._server.parse)
-            self._replying = Replying(self._stream, wire, self._reply_ended)
+            replying = self._replying = Replying(self._stream, wire, self._reply_ended)
         # Only bytes that came alone, with nothing before them, can be a whole head to remember.
         self._candidate = data if self._phase is IDLE and self._stream.outgoing is None else None
         if self._phase is IDLE:
@@ -167,8 +167,9 @@ class Exchange(Protocol):
         if self._phase is BODY:
             self._deadline.since = now
             self._check_body_rate(now)
-        elif self._phase >= HANDLING and wire.buffered > self._stream.limits.read_size:
+        elif self._phase >= HANDLING and wire.buffered > self._stream.limits.portion:
             self._stream.pause_reading()  # it sends on and on while its reply is being made
+            replying.end_endless()  # it would never be heard again
         self._advance()
 
     def _advance(self) -> None:
@@ -214,18 +215,18 @@ class Exchange(Protocol):
         """Read and parse again, unless another reason to wait remains."""
         if self._held or self._share_used or self._phase is CLOSING:
             return
-        if self._wire is None or self._wire.buffered <= self._stream.limits.read_size:
+        if self._wire is None or self._wire.buffered <= self._stream.limits.portion:
             self._stream.resume_reading()
         self._advance()
 
     def _begin_request(self, head: RequestHead) -> None:
         self._request = request = Request(head, b"", self._stream.peer, self._scheme, self._answer)
+        self._started = self._server.reactor.now
         if head.length == 0:
             return
         self._candidate = None
         self._body = []
         self._body_size = 0
-        self._started = self._server.reactor.now
         refusal = self._server.refuse(request)
         if refusal is not None:
             self._reply(refusal, close=True)
@@ -256,9 +257,7 @@ class Exchange(Protocol):
             self._body = NO_BODY
         self._phase = HANDLING
         reply = self._server.handle(request)
-        answered = (
-            self._phase is not HANDLING or self._request is not request
-        )  # by request.answer() in the handler
+        answered = self._phase is not HANDLING or self._request is not request  # by answer() in the handler
         if self._phase is CLOSING:
             if reply is not None:
                 reply.close()
@@ -336,10 +335,10 @@ class Exchange(Protocol):
 
     def _log_request(self) -> None:
         """Log it when it was handed over; when the client has yet to take much of it, when it has, or has left."""
-        replying, wire = self._replying, self._wire
-        if self._server.log is None or replying is None or wire is None:
+        replying, wire, log, request = self._replying, self._wire, self._server.log, self._request
+        if log is None or replying is None or wire is None:
             return
-        line = self._request.line if self._request is not None else wire.refused_line or "-"
+        line = log.line_of(request, self._started) if request is not None else wire.refused_line or "-"
         self._unlogged = (line, replying.status or GONE, replying.sent)
         replying.status = replying.sent = 0
         if not self._held:
@@ -384,8 +383,9 @@ class Exchange(Protocol):
         """The server stops: a connection ends when the request that has arrived, if any, is answered."""
         if self._phase <= HEAD:  # its last reply may still be on its way to the client, and stays so
             self._close(linger=self._stream.outgoing is not None)
-        elif self._wire is not None and self._phase is not CLOSING:
+        elif self._wire is not None and self._replying is not None and self._phase is not CLOSING:
             self._wire.close_after_reply()
+            self._replying.end_endless()
 
     @property
     def busy(self) -> bool:

@@ -2,16 +2,25 @@
 
 A line is put together when it is written, not while the request is served; lines wait in a bounded buffer and
 leave it together. Control bytes are escaped, so a request cannot forge a line or speak to a terminal.
+
+Formats that say more are subclasses in :mod:`poise.http.logformats`. What they need besides travels inside the request
+line that ``line_of`` makes, which a remembered reply keeps; so this one pays nothing for them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from poise.limits import LogLimits
 from poise.loop.reactor import Reactor
 from poise.loop.timers import TimerHandle
+
+if TYPE_CHECKING:
+    from poise.http.message import Request
+
+Row = tuple[float, str, str, int, int]  # the loop's time, the client, its request line, status and bytes
 
 # Never the system's language: a log reader knows these names.
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -47,9 +56,17 @@ class AccessLog:
         self._reactor = reactor
         self._write = write
         self._limits = limits if limits is not None else LogLimits()
-        self._waiting: list[tuple[float, str, str, int, int]] = []
+        self._waiting: list[Row] = []
         self._size = 0
         self._timer: TimerHandle | None = None
+
+    def line_of(self, request: Request, began: float) -> str:
+        """What ``add`` is to be told of ``request``: its request line, and in it whatever else this format shows.
+
+        ``began`` is the loop's time when the request's head had come, 0 for one whose reply will be remembered.
+        """
+        del began  # the common log format does not say how long anything took
+        return request.line
 
     def add(self, client: str, line: str, status: int, length: int) -> None:
         """One request: ``line`` is its request line as it came, ``length`` the bytes of the reply's body."""
@@ -69,13 +86,14 @@ class AccessLog:
             return
         waiting, self._waiting, self._size = self._waiting, [], 0
         clock = self._reactor.clock
-        offset = clock.wall() - clock.monotonic()
+        self._write("".join(self._lines(waiting, clock.wall() - clock.monotonic())))
+
+    def _lines(self, waiting: Iterable[Row], offset: float) -> Iterator[str]:
+        """Each row as a line; ``offset`` seconds make the loop's time that of the wall."""
         stamps: dict[int, str] = {}
-        lines = []
         for when, client, line, status, length in waiting:
             second = int(when + offset)
             stamp = stamps.get(second)
             if stamp is None:
                 stamp = stamps[second] = local_stamp(second)
-            lines.append(f'{client or "-"} - - [{stamp}] "{escape(line)}" {status} {length}\n')
-        self._write("".join(lines))
+            yield f'{client or "-"} - - [{stamp}] "{escape(line)}" {status} {length}\n'

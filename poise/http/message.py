@@ -41,13 +41,15 @@ class FileBody:
 class Reply:
     """What is answered: a status, header fields and a body.
 
-    ``body`` is bytes, a :class:`FileBody`, or an iterable of bytes whose length is not known beforehand.
+    ``body`` is bytes, a :class:`FileBody`, or an iterable of bytes: an iterator that has its next piece when it is asked,
+    or a Feed, which is written to when there is something to say. Its ``length`` in bytes may be given when it is known
+    beforehand. It is a promise: a body that turns out shorter or longer is an error, and the connection is cut.
     Framing fields (Content-Length, Transfer-Encoding, Connection) and Date do not belong into ``fields``:
     the connection adds them. ``validator`` is there only when the reply may be remembered; it returns
     True while the same request would still be answered with the same bytes.
     """
 
-    __slots__ = ("body", "fields", "status", "validator")
+    __slots__ = ("_length", "body", "fields", "status", "validator")
 
     def __init__(
         self,
@@ -55,6 +57,7 @@ class Reply:
         fields: Iterable[tuple[str, str]] = (),
         body: bytes | bytearray | memoryview | Iterable[bytes] | FileBody = b"",
         *,
+        length: int | None = None,
         validator: Callable[[], bool] | None = None,
     ) -> None:
         self.status = status
@@ -65,6 +68,9 @@ class Reply:
             bytes(body) if isinstance(body, (bytearray, memoryview)) else body
         )
         self.validator = validator
+        self._length = length
+        if length is not None and (length < 0 or length != self.length):
+            raise ValueError(f"the body of this reply is not {length} bytes long")
 
     @property
     def length(self) -> int | None:
@@ -72,7 +78,7 @@ class Reply:
         body = self.body
         if isinstance(body, bytes):
             return len(body)
-        return body.count if isinstance(body, FileBody) else None
+        return body.count if isinstance(body, FileBody) else self._length
 
     def close(self) -> None:
         """Release the descriptor or the generator behind the body."""

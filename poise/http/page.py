@@ -1,4 +1,4 @@
-"""A page of the server's own: one look, one policy, no script.
+"""A page of the server's own: one look, one policy, no script but one that is named.
 
 The style stands in the page, so that a page is one reply and works wherever it is saved. The policy allows
 exactly that style, by its hash, and nothing else: a name that found a way through the escaping would still
@@ -11,24 +11,35 @@ from poise.http.style import STYLE, STYLE_HASH
 
 ESCAPED = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;"})
 
-POLICY = (
-    f"default-src 'none'; style-src '{STYLE_HASH}'; img-src 'self';"
-    " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
-"""``img-src`` lets the browser ask for the site's own icon."""
 
-PAGE_FIELDS = (
-    ("Content-Type", "text/html; charset=utf-8"),
-    ("Content-Security-Policy", POLICY),
-    ("X-Content-Type-Options", "nosniff"),
-    ("Referrer-Policy", "no-referrer"),
-    ("Cache-Control", "no-cache"),
-)
-"""The header fields that every page has."""
+def page_fields(script: str = "") -> tuple[tuple[str, str], ...]:
+    """The header fields of a page whose only script, if any, has the hash ``script``."""
+    # `img-src` lets the browser ask for the site's own icon; a page with a script has a form and may talk to its server.
+    more = (
+        f"; script-src '{script}'; connect-src 'self'; form-action 'self'"
+        if script
+        else "; form-action 'none'"
+    )
+    policy = (
+        f"default-src 'none'; style-src '{STYLE_HASH}'; img-src 'self'; media-src 'self'"
+        f"{more}; base-uri 'none'; frame-ancestors 'none'"
+    )
+    return (
+        ("Content-Type", "text/html; charset=utf-8"),
+        ("Content-Security-Policy", policy),
+        ("X-Content-Type-Options", "nosniff"),
+        ("Referrer-Policy", "no-referrer"),
+        # An error or a redirect is true now; without a tag, keeping it would be of no use either.
+        ("Cache-Control", "no-cache" if script else "no-store"),
+    )
+
+
+PAGE_FIELDS = page_fields()
+"""Those of a page without a script."""
 
 HEAD = """\
 <!doctype html>
-<html lang="en">
+<html lang="{language}">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -49,9 +60,9 @@ def escape(text: str) -> str:
     return text if text.isalnum() else text.translate(ESCAPED)
 
 
-def page_head(title: str) -> str:
+def page_head(title: str, language: str = "en") -> str:
     """The beginning of a page, up to where its content starts; ``title`` is plain text."""
-    return HEAD.format(title=escape(title), style=STYLE)
+    return HEAD.format(title=escape(title), style=STYLE, language=language)
 
 
 def page(title: str, content: str) -> bytes:

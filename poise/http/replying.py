@@ -1,7 +1,8 @@
 """One reply on its way out: its head, then a body of bytes, of a file, or produced piece by piece.
 
-A produced body is pulled, never pushed: the next piece is asked for when the client has taken the last ones, so a
-client that reads slowly costs a slow producer and no memory.
+A produced body is pulled: the next piece is asked for when the client has taken the last ones, so a client that reads
+slowly costs a slow producer and no memory. An iterator that has nothing to say is asked again in the next turn; a Feed
+says by itself when there is more.
 """
 
 from __future__ import annotations
@@ -10,11 +11,15 @@ from collections.abc import Callable, Iterator
 from itertools import chain
 from typing import TYPE_CHECKING
 
+from poise.errors import MachineFault, PeerFault
 from poise.http.errorpage import error_reply
+from poise.http.feed import Feed
 from poise.http.message import FileBody, Reply
+from poise.net.outgoing import Truncated
 from poise.wire.http.connection import WITHOUT_CONTENT, ServerConnection
 
 if TYPE_CHECKING:
+    from poise.loop.handle import Handle
     from poise.net.stream import Stream
 
 
@@ -23,7 +28,9 @@ class Replying:
 
     __slots__ = (
         "_ended",
+        "_feed",
         "_held",
+        "_posted",
         "_producer",
         "_reply",
         "_unsent",
@@ -44,6 +51,8 @@ class Replying:
         self._held = False
         self._reply: Reply | None = None  # the one whose body is being produced
         self._producer: Iterator[bytes] | None = None
+        self._feed: Feed | None = None  # the same, when it is one
+        self._posted: Handle | None = None
         self._unsent = b""  # a head that waits for the first piece of its body
 
     def start(self, reply: Reply, date: str) -> bytes:
@@ -52,7 +61,7 @@ class Replying:
             producer = self._begin(reply)
             head = self._head(reply, date)
         except Exception as error:  # noqa: BLE001 - a reply that breaks the rules is our fault, and is not sent
-            self.stream.reactor.on_error(error)
+            self._report(error)
             reply.close()
             reply.validator = None  # what goes out instead must not be remembered
             reply = error_reply(500, "the server made an answer that cannot be sent")
@@ -76,6 +85,8 @@ class Replying:
             self._unsent = head  # leaves with the first piece
             self._reply = reply
             self._producer = producer
+            if isinstance(body, Feed):
+                self._begin_feed(body)
             self.pump()
             self.late = self._producer is not None
         return head
@@ -85,11 +96,15 @@ class Replying:
         asked = self.wire.head
         if isinstance(reply.body, (bytes, FileBody)):
             return None
+        if isinstance(reply.body, Feed):
+            reply.body.claim()
         producer = iter(reply.body)
         if asked is None or asked.method == "HEAD" or reply.status in WITHOUT_CONTENT:
             return producer
         first = next(producer, None)
-        return iter(()) if first is None else chain((first,), producer)
+        if first is None:
+            return iter(())
+        return chain((first,), producer) if first else producer
 
     def _head(self, reply: Reply, date: str) -> bytes:
         return self.wire.send_reply(reply.status, reply.fields, length=reply.length, date=date)
@@ -102,6 +117,26 @@ class Replying:
         self.stream.sendfile(fd, body.offset, body.count)
         self._finish()
 
+    def _begin_feed(self, feed: Feed) -> None:
+        self._feed = feed
+        if not feed.endless:
+            return
+        if self.wire.input_ended or self.wire.buffered > self.stream.limits.portion:
+            feed.end()
+        elif isinstance(self.stream.peer, tuple):
+            # Nothing that is sent may ever show that the client has vanished, so the kernel asks now and then.
+            try:
+                self.stream.set_option("keepalive", True)
+                self.stream.set_option("keepalive_idle", self.wire.limits.probe)
+            except MachineFault:  # it has left already
+                pass
+
+    def end_endless(self) -> None:
+        """The client has left, or asks for so much else that nobody reads it, or the server stops."""
+        if self._feed is not None and self._feed.endless:
+            self._feed.end()
+            self.pump()
+
     def hold(self) -> None:
         """The client does not take what it was sent."""
         self._held = True
@@ -113,12 +148,16 @@ class Replying:
 
     def pump(self) -> None:
         """Produce more of the body: of bytes, pieces and time no more than a turn's share."""
+        posted, self._posted = self._posted, None
+        if posted is not None:
+            posted.cancel()
+        silent = False
         budget = self.stream.limits.write_size
         pieces = self.wire.limits.pieces
         clock = self.stream.reactor.clock.monotonic
         end = clock() + self.wire.limits.turn_time
         try:
-            while self._producer is not None and budget > 0 and pieces and not self._held:
+            while self._producer is not None and budget > 0 and pieces and not self._held and not silent:
                 pieces -= 1
                 data = next(self._producer, None)
                 if data is None:
@@ -126,19 +165,34 @@ class Replying:
                     self._finish()
                 elif data:
                     budget -= len(data)
+                    framed = self.wire.send_data(data)
                     self.sent += len(data)
-                    self._write(self.wire.send_data(data))
+                    self._write(framed)
+                else:
+                    silent = self._feed is not None
                 if clock() >= end:
                     break
         except Exception as error:  # noqa: BLE001 - whatever a producer raises, the loop goes on
             # Half a reply is out: only cutting the connection tells the client that it is not whole.
-            self.stream.reactor.on_error(error)
+            self._report(error)
             self.stream.fail(error)
             return
         if self._producer is not None:
             self._write(b"")  # the first piece is not ready, but what is known of the reply is
-            if not self._held:
-                self.stream.reactor.call_soon(self.pump)
+            if silent and self._feed is not None:
+                self._feed.wake = self._pump_soon
+            elif not self._held:
+                self._pump_soon()
+
+    def _report(self, error: Exception) -> None:
+        """Unless it is nobody's fault here: of somebody out there, whom the body came from, or of a file cut meanwhile."""
+        if not isinstance(error, (PeerFault, ConnectionError, Truncated)):
+            self.stream.reactor.on_error(error)
+
+    def _pump_soon(self) -> None:
+        if self._feed is not None:
+            self._feed.wake = None  # once is enough
+        self._posted = self.stream.reactor.call_soon(self.pump)
 
     def _finish(self) -> None:
         self._write(self.wire.end_reply())
@@ -148,10 +202,15 @@ class Replying:
         head, self._unsent = self._unsent, b""
         if head or data:
             self.stream.write(head + data)
+        if self.stream.is_mute():
+            self.stream.abort()  # nobody is left to answer
 
     def close(self) -> None:
         """Let go of what produces the body: it has ended, or is given up."""
         producer, self._producer = self._producer, None
+        feed, self._feed = self._feed, None
+        if feed is not None:
+            feed.wake = None
         reply, self._reply = self._reply, None
         try:
             close = getattr(producer, "close", None)

@@ -26,14 +26,18 @@ from poise.http.heads import HeadMemo
 from poise.http.log import AccessLog
 from poise.http.memo import Memo, Remembered
 from poise.http.message import Reply, Request
+from poise.http.replying import Replying
 from poise.limits import FileLimits, HttpLimits, ListenLimits, StreamLimits, TLSLimits
 from poise.loop.reactor import Reactor
 from poise.loop.timers import TimerHandle
 from poise.net.address import Address
 from poise.net.listener import Listener, listen
+from poise.net.options import SocketOptions
+from poise.wire.http.connection import ServerConnection
 
 if TYPE_CHECKING:
     from poise.net.certificates import ServerTLS
+    from poise.net.stream import Stream
 
 
 class HTTPServer:
@@ -92,8 +96,13 @@ class HTTPServer:
 
     # -- what a program calls --------------------------------------------------------------------
 
-    def listen(self, address: Address, *, tls: ServerTLS | None = None) -> Listener:
-        """Serve ``address``, over TLS when ``tls`` is given; more than one may be served. Raises OSError as bind(2)."""
+    def listen(
+        self, address: Address, *, tls: ServerTLS | None = None, options: SocketOptions | None = None
+    ) -> Listener:
+        """Serve ``address``, over TLS when ``tls`` is given; more than one may be served. Raises OSError as bind(2).
+
+        ``options`` are set before binding, and hold for the connections too.
+        """
         memo = self.memo
         if tls is not None:
             if self.secure_memo is None:
@@ -105,10 +114,12 @@ class HTTPServer:
             address,
             lambda: Exchange(self, scheme, memo),
             tls=tls,
+            options=options,
             tls_limits=self.tls_limits,
             limits=self.listen_limits,
             stream_limits=self.stream_limits,
         )
+        listener.on_handshake_failed = self._handshake_failed
         self.listeners.append(listener)
         return listener
 
@@ -177,8 +188,27 @@ class HTTPServer:
             return
         if request.method == "HEAD":
             body = b""
-        entry = Remembered(head, body, date, reply.validator, key=key, line=request.line, status=reply.status)
+        line = request.line if self.log is None else self.log.line_of(request, 0.0)
+        entry = Remembered(head, body, date, reply.validator, key=key, line=line, status=reply.status)
         memo.keep(key, entry, self.reactor.now)
+
+    def _handshake_failed(self, stream: Stream, error: Exception) -> None:
+        """One line in the log. Who has spoken plain HTTP is told so; ``stream`` is the connection below TLS."""
+        from poise.net.tls_engine import spoke_http  # who comes here has loaded the library
+
+        length = 0
+        if spoke_http(error):
+            wire = ServerConnection(self.limits)
+            wire.refuse()
+            replying = Replying(stream, wire, lambda: None)
+            reply = error_reply(400, "This port speaks HTTPS: its address begins with https://")
+            replying.start(reply, self.dates.current(self.reactor.now))
+            length = replying.sent
+        if self.log is not None and not self.draining:  # a server that stops ends handshakes itself
+            words = str(error)
+            if isinstance(error, OSError) and error.strerror:
+                words = f"the TLS handshake failed: {error.strerror}"
+            self.log.add(stream.client, words, 400, length)
 
     def exchange_gone(self, exchange: Exchange) -> None:
         self.exchanges.discard(exchange)

@@ -1,4 +1,4 @@
-"""The look of every page that the server makes itself: listing, error, redirect.
+"""The look of every page that the server makes itself: listing, search, error, redirect.
 
 It is a constant, hash included, and not a file beside the code: an error page must come out even when the
 server has no descriptor left to open anything with. A test says the hash anew when the style has changed.
@@ -66,8 +66,41 @@ tbody th { font-weight: 400; }
 tbody td { color: var(--quiet); }
 tbody a { display: block; margin: -.5rem 0; padding: .5rem 0; }
 tbody tr:hover { background: var(--hover); }
+thead a { color: inherit; }
+svg { width: 1em; height: 1em; margin-inline-end: .6em; vertical-align: -.125em; }
+svg { fill: none; stroke: var(--quiet); stroke-linejoin: round; }
+svg.marks { display: none; }
+.way { color: var(--quiet); }
 .folder { font-weight: 600; }
 .folder::after { content: "/"; font-weight: 400; }
+.tools { display: flex; flex-wrap: wrap; align-items: baseline; gap: .5rem 1.5rem; margin-top: 1.5rem; }
+.tools, .tools p { font-size: .875rem; }
+.tools p { margin: 0 0 0 auto; color: var(--quiet); }
+.tools p a { margin-inline-start: .5rem; }
+form { display: flex; gap: .5rem; }
+input, button {
+  padding: .25rem .5rem;
+  border: 1px solid var(--line);
+  border-radius: 2px;
+  background: none;
+  color: inherit;
+  font: inherit;
+}
+input { width: 14rem; max-width: 100%; box-sizing: border-box; }
+input::placeholder { color: var(--quiet); opacity: 1; }
+button { cursor: pointer; }
+button:hover { background: var(--hover); }
+input:focus-visible, button:focus-visible { outline: 2px solid var(--accent); outline-offset: 0; }
+.pages p { font-size: .875rem; color: var(--quiet); }
+.pages a { margin-inline-start: 1rem; }
+.readme { margin-top: 3rem; padding-top: 1rem; border-top: 1px solid var(--line); max-width: 44rem; }
+.readme h2, .readme h3, .readme h4 { margin: 1.5rem 0 0; font-size: 1rem; font-weight: 600; }
+.readme img { max-width: 100%; height: auto; }
+.readme pre, .readme .table { overflow-x: auto; }
+.readme pre { white-space: pre-wrap; overflow-wrap: anywhere; }
+.readme code, .readme pre { font: .875rem/1.5 ui-monospace, monospace; }
+.readme th, .readme td { padding: .25rem 1rem .25rem 0; text-align: start; white-space: normal; }
+.readme th:first-child { width: auto; }
 @media (max-width: 34rem) {
   th, td { padding-inline-start: 1rem; }
   .wide { display: none; }
@@ -76,10 +109,10 @@ tbody tr:hover { background: var(--hover); }
   html { font-size: 10pt; }
   body { max-width: none; padding: 0; background: none; color: #000; }
   a { color: inherit; }
-  .skip { display: none; }
+  .skip, .tools, .pages a { display: none; }
   tr { break-inside: avoid; }
 }
 """
 
-STYLE_HASH = "sha256-4puoKADxFdwdwwyJ+8yfRQTlXT3wHnMK221JCkVzV2E="
+STYLE_HASH = "sha256-RmZmEUDKNPvY8bIHBQ7tJ/DCv2QnxWmydKMWNA4BF/c="
 """What a Content-Security-Policy calls :data:`STYLE` (CSP 3, 6.7.3.3)."""

@@ -14,16 +14,15 @@ from poise.limits.rooms import (
     ConnectLimits,
     DatagramLimits,
     DiscoveryLimits,
-    FileLimits,
     FrameLimits,
     HttpLimits,
     ListenLimits,
-    LogLimits,
     LoopLimits,
     ProcessLimits,
     StreamLimits,
     TLSLimits,
 )
+from poise.limits.site import FileLimits, LogLimits
 
 __all__ = [
     "KIB",

@@ -114,7 +114,12 @@ class StreamLimits(Checked):
     """A stream: how much moves at a time and how long a stalled peer is waited for."""
 
     read_size: int = limit(
-        64 * KIB, "bytes", "read at most in one event, so that a flooding client cannot hold the loop"
+        256 * KIB, "bytes", "read at most in one event, so that a flooding client cannot hold the loop"
+    )
+    read_first: int = limit(
+        64 * KIB,
+        "bytes",
+        "asked of a read while less than that comes; who fills it is read in larger pieces, to keep the window open",
     )
     write_size: int = limit(
         256 * KIB, "bytes", "handed to the kernel at most in one event, for the same reason"
@@ -139,6 +144,17 @@ class StreamLimits(Checked):
     linger_bytes: int = limit(
         64 * MIB, "bytes", "how much late input is read away before the connection is cut", low=0
     )
+    descriptors: int = limit(
+        253,
+        "descriptors",
+        "passed at once over a unix socket, either way; the kernel passes no more (SCM_MAX_FD)",
+        high=253,
+    )
+
+    @property
+    def portion(self) -> int:
+        """Bytes that one read asks for while nothing says that more is worth it, and of what is handed on at once."""
+        return min(self.read_first, self.read_size)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -320,63 +336,19 @@ class HttpLimits(Checked):
         "pieces",
         "taken from a produced body at most in one turn: each is a system call, and empty ones cost time too",
     )
+    feed: int = limit(
+        64 * KIB, "bytes", "wait in a Feed at most while its client does not take them; then it is full"
+    )
+    probe: int = limit(
+        60,
+        "seconds",
+        "of silence, then the kernel asks whether the client of an endless reply is still there",
+        high=32_767,
+    )
     drain_time: float = limit(
         10.0,
         "seconds",
         "how long replies in flight may take to finish once the server was told to stop",
         option="drain-timeout",
         low=0,
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FileLimits(Checked):
-    """A folder as a web site: what is remembered, for how long, and how much is shown."""
-
-    freshness: float = limit(
-        0.1,
-        "seconds",
-        "how long a remembered reply is sent before its files are looked at again; 0 looks every time",
-        option="freshness",
-        low=0,
-    )
-    memo_bytes: int = limit(
-        64 * MIB, "bytes", "memory for remembered replies; 0 remembers none", option="memo-size", low=0
-    )
-    memo_entry: int = limit(
-        64 * KIB, "bytes", "the largest file whose reply is remembered; larger ones go by sendfile"
-    )
-    head_memo_bytes: int = limit(
-        4 * MIB, "bytes", "memory for remembered header fields; 0 remembers none", low=0
-    )
-    entries: int = limit(
-        10_000, "entries", "shown at most in one listing; what is left out is said", option="max-entries"
-    )
-    looks: int = limit(
-        128,
-        "entries",
-        "of a folder looked at in one step; a longer one is listed piece by piece, not to hold the loop",
-    )
-    rows: int = limit(128, "rows", "of a long listing made in one step, for the same reason")
-    links: int = limit(
-        40, "links", "symbolic links followed at most on the way to one file, as the kernel does"
-    )
-    components: int = limit(
-        256, "components", "the deepest path; each level is one descriptor while it is walked"
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LogLimits(Checked):
-    """The access log."""
-
-    buffer: int = limit(64 * KIB, "bytes", "of log lines collected before they are written at once")
-    delay: float = limit(1.0, "seconds", "the longest time that a log line waits in the buffer", low=0.001)
-    waiting: int = limit(
-        1 * MIB,
-        "bytes",
-        "of log kept for a reader that has stopped; what comes after it is dropped and counted",
-    )
-    finish: float = limit(
-        1.0, "seconds", "how long the log's last lines may take when the server has stopped", low=0
     )

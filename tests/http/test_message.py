@@ -51,6 +51,21 @@ def test_a_produced_body_is_closed_and_has_no_length() -> None:
     assert ended == [True]
 
 
+def test_a_produced_body_may_promise_its_length() -> None:
+    reply = Reply(200, body=[b"he", b"llo"], length=5)
+    assert reply.length == 5
+    assert repr(reply) == "<Reply 200 list length=5>"
+    assert Reply(200, body=b"hello", length=5).length == 5
+
+
+@pytest.mark.parametrize(
+    ("body", "length"), [(b"hello", 4), (FileBody(-1, 0, 5), 6), (b"", -1), ([b"hello"], -1)]
+)
+def test_a_length_that_cannot_be_is_refused(body: bytes | FileBody | list[bytes], length: int) -> None:
+    with pytest.raises(ValueError, match=f"not {length} bytes long"):
+        Reply(200, body=body, length=length)
+
+
 def test_bytes_have_a_length_and_a_list_needs_no_closing() -> None:
     reply = Reply(200, [("A", "b")], b"hello")
     assert (reply.fields, reply.length) == ((("A", "b"),), 5)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from poise.errors import ProgramFault
 from poise.http.message import Reply, Request
 from poise.limits import HttpLimits
 from poise.readiness.poller import available
@@ -97,6 +98,55 @@ def test_a_piece_that_is_no_bytes(piece: object) -> None:
             assert client.reset
         else:
             client.answer()
+
+
+def promised(pieces: Iterable[bytes], length: int) -> Any:
+    return lambda request: Reply(200, body=Body(pieces), length=length)
+
+
+@pytest.mark.parametrize("minor", [0, 1])
+@pytest.mark.parametrize("pieces", [[b"one", b"", b"two"], [b"", b"onetwo", b""]])
+def test_a_produced_body_of_known_length_needs_no_chunks(minor: int, pieces: list[bytes]) -> None:
+    with web(promised(pieces, 6), logged=True) as site:
+        client = site.client()
+        keep_alive = "Connection: keep-alive\r\n"  # in HTTP/1.0 too the body need not end the connection
+        first, second = (client.ask(get("/", keep_alive, minor=minor)) for _ in range(2))
+        assert first == second
+        assert (first.body, first.fields["content-length"]) == (b"onetwo", "6")
+        assert "transfer-encoding" not in first.fields
+        client.send(get("/", keep_alive, method="HEAD", minor=minor))
+        assert client.answer("HEAD").fields == first.fields
+        assert site.lines()[0] == f'GET / HTTP/1.{minor}" 200 6'
+
+
+def test_a_produced_body_of_no_length_at_all() -> None:
+    with web(promised([b""], 0)) as site:
+        client = site.client()
+        assert [client.ask(get()).fields["content-length"] for _ in range(2)] == ["0", "0"]
+
+
+@pytest.mark.parametrize(
+    ("pieces", "sent"),
+    [
+        ([b"four"], b"four"),
+        ([], b""),
+        ([b"four", b"many"], b"four"),  # the piece that would make it too long is not sent
+        ([b"seven.."], b""),
+        ([b"s", b"ixxxx", b"."], b"sixxxx"),
+    ],
+)
+def test_a_body_that_breaks_its_promise_cuts_the_connection(pieces: list[bytes], sent: bytes) -> None:
+    """It is our fault, so it is loud; and what was not sent is never made up for."""
+    with web(promised(pieces, 6), faults=1, logged=True) as site:
+        client = site.client()
+        client.send(get() + get())
+        data = client.end()
+        assert client.reset
+        assert data.partition(b"\r\n\r\n")[2] in (sent, b"")  # a reset may overtake what was sent before it
+        assert data.count(b"HTTP/1.1 ") <= 1
+        site.gone()
+        assert site.lines() == [f'GET / HTTP/1.1" 200 {len(sent)}']
+        assert isinstance(site.errors[0], ProgramFault)
 
 
 @POLLERS

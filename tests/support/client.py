@@ -150,12 +150,17 @@ def connected(port: int, source: str = "127.0.0.1") -> Iterator[socket.socket]:
 
 def read_answer(sock: socket.socket, method: str = "GET") -> Answer:
     """One whole final reply from a connection that stays open. Raises TimeoutError, or NotHttp when it ends."""
+    return read_head_and_answer(sock, method)[1]
+
+
+def read_head_and_answer(sock: socket.socket, method: str = "GET") -> tuple[bytes, Answer]:
+    """The same, and its head as it came, without the empty line at its end; no interim reply may come before it."""
     data = b""
     while True:
         if b"\r\n\r\n" in data:
             found = answers(data, strict=False, methods=[method])
             if found and found[-1].status >= 200 and found[-1].whole:
-                return found[-1]
+                return data.partition(b"\r\n\r\n")[0], found[-1]
         more = sock.recv(RECEIVE)
         if not more:
             raise NotHttp(f"ended: {data[-200:]!r}")

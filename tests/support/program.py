@@ -17,7 +17,7 @@ from typing import IO
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 20.0  # seconds; a machine under load is slow, a hung program is not
-URL = re.compile(r"http://(\[[0-9a-f:]+\]|[^:/]+):([0-9]+)/")
+URL = re.compile(r"https?(?:\+unix:(?P<path>.+)|://(?P<host>\[[^\]/]+\]|[^:/\[\]]+):(?P<port>[0-9]+)/)")
 TRACEBACK = "Traceback (most recent call last)"
 
 
@@ -40,9 +40,18 @@ class Served:
 
     @property
     def port(self) -> int:
+        return int(self._address("port"))
+
+    @property
+    def path(self) -> str:
+        """Of its unix socket."""
+        return self._address("path")
+
+    def _address(self, part: str) -> str:
         found = URL.fullmatch(self.url)
         assert found, f"no address: {self.lines}"
-        return int(found[2])
+        assert found[part] is not None, f"no {part}: {self.url}"
+        return found[part]
 
     @property
     def stderr(self) -> str:

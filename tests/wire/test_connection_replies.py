@@ -144,7 +144,7 @@ def test_a_step_that_is_not_in_the_table() -> None:
         (GET, 304, 0, b""),
         (GET, 304, None, b""),
         (HEAD, 200, 5, b"Content-Length: 5\r\n"),
-        (HEAD, 200, None, b""),
+        (HEAD, 200, None, b"Transfer-Encoding: chunked\r\n"),
         (HEAD, 304, None, b""),
         (GET_1_0, 200, 5, b"Content-Length: 5\r\nConnection: close\r\n"),
         (GET_1_0, 200, None, b"Connection: close\r\n"),

@@ -94,13 +94,13 @@ class ServerConnection:
         "_closing",
         "_continue_owed",
         "_empty_line",
-        "_eof",
         "_framing",
         "_last",
         "_left",
         "_line_checked",
         "_parse",
         "head",
+        "input_ended",
         "limits",
         "refused_line",
         "state",
@@ -118,7 +118,7 @@ class ServerConnection:
         self._body: BodyReader = NO_BODY
         self._framing = Framing.NONE
         self._left = 0
-        self._eof = False
+        self.input_ended = False  # the client has said that it sends nothing more
         self._closing = False
         self._last = False
         self._empty_line = False  # the one that RFC 9112 section 2.2 lets a client send before a request line
@@ -170,7 +170,7 @@ class ServerConnection:
 
     def feed_eof(self) -> None:
         """The client sends nothing more; the requests that are here already are still handed out."""
-        self._eof = True
+        self.input_ended = True
 
     def next_event(self) -> Event | None:
         """The next thing that happened, or None: more input is needed, or the reply must end first.
@@ -243,7 +243,7 @@ class ServerConnection:
 
     def _rest(self) -> None:
         """Between messages and without input."""
-        if self._eof:
+        if self.input_ended:
             self._step(Step.INPUT_ENDED)
             self._last = True
 
@@ -258,7 +258,7 @@ class ServerConnection:
                 self._line_checked = True
         if len(buffer) >= limits.head:
             raise RequestError(431, f"the request head is longer than {limits.head} bytes")
-        if self._eof:
+        if self.input_ended:
             raise RequestError(400, "the connection ended inside a request head")
 
     def _body_reader(self, head: RequestHead) -> BodyReader:
@@ -276,7 +276,7 @@ class ServerConnection:
             self._body = NO_BODY
             self._step(Step.REQUEST_READ)
             return EndOfMessage(body.trailers) if body.trailers else END_OF_MESSAGE
-        if self._eof:
+        if self.input_ended:
             raise RequestError(400, "the connection ended inside a request body")
         return None
 
@@ -287,7 +287,7 @@ class ServerConnection:
             self._body = NO_BODY
             self.head = None
             self._step(Step.REQUEST_READ)
-        elif self._eof:
+        elif self.input_ended:
             self.refuse()
 
     # Output
@@ -319,13 +319,14 @@ class ServerConnection:
             raise ProgramFault(f"no reply is due in the state {self.state.name}")
         framing = self._choose_framing(status, length)
         last = self._is_last() or framing is Framing.CLOSE
+        old = self.head is not None and self.head.minor == 0
         if length is not None and framing in (Framing.LENGTH, Framing.SUPPRESSED):
             own.append(("Content-Length", str(length)))
-        elif framing is Framing.CHUNKED:
-            own.append(("Transfer-Encoding", "chunked"))
+        elif framing is Framing.CHUNKED or (framing is Framing.SUPPRESSED and not old):
+            own.append(("Transfer-Encoding", "chunked"))  # RFC 9112, 6.1: in a reply to HEAD, too
         if last:
             own.append(("Connection", "close"))
-        elif self.head is not None and self.head.minor == 0:
+        elif old:
             own.append(("Connection", "keep-alive"))
         raw = reply.reply_head(status, own, date=date)
         self._step(Step.REPLY_BEGUN)
@@ -386,7 +387,7 @@ class ServerConnection:
         head = self.head
         if self._last or self._closing or head is None or not head.keep_alive:
             return True
-        if self._eof and not self._buffer:
+        if self.input_ended and not self._buffer:
             return True
         # A body of which something is still to come.
         return not self._body.done and (self._continue_owed or head.chunked)

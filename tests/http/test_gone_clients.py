@@ -1,0 +1,57 @@
+"""A client that has gone is served no more: what it had asked for is not done for nobody."""
+
+from __future__ import annotations
+
+import socket
+import struct
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from poise.http.message import Reply, Request
+from poise.readiness.poller import available
+from tests.http.web import SMALL_QUEUE, Client, get, web
+
+RESET = struct.pack("ii", 1, 0)
+PADDING = f"X-Padding: {'x' * 2000}\r\n"
+
+
+def leave(client: Client) -> None:
+    """Without a word: RST instead of FIN."""
+    client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+    client.close()
+
+
+@pytest.mark.parametrize("poller", available())
+def test_the_rest_of_a_pipeline_is_not_answered(poller: str) -> None:
+    with web(poller=poller) as site:
+        client = site.client()
+        client.sock.send(b"".join(get(f"/{number}") for number in range(500)))
+        leave(client)
+        site.gone()
+        assert len(site.server.asked) == site.server.limits.requests_per_turn
+
+
+def test_an_endless_reply_ends_although_there_is_more_input() -> None:
+    closed: list[str] = []
+
+    def endless(request: Request) -> Reply:
+        def body() -> Iterator[bytes]:
+            try:
+                while True:
+                    yield b"again and again"
+            finally:
+                closed.append(request.path)
+
+        return Reply(200, body=body())
+
+    with web(endless, stream_limits=replace(SMALL_QUEUE, read_size=4096)) as site:
+        client = site.client()
+        client.send(get("/endless"))
+        client.wait(1000)
+        client.sock.send(get("/later", PADDING) * 10)
+        leave(client)
+        site.gone()
+        assert closed == ["/endless"]
+        assert [request.path for request in site.server.asked] == ["/endless"]
