@@ -8,62 +8,34 @@ Names come from strangers. Each is shown escaped and isolated from the reading d
 picture in the place of control characters, and linked as ``./`` and an escaped segment, so that a file called
 ``javascript:…`` is a file.
 
-The work is bounded by the number of entries that are looked at, hidden ones included: a folder with a million
-of them is read no further than one with ten thousand. A long folder is read a slice at a time, with turns for
-others between, and its rows are made while the page is sent.
+The work is bounded by the number of entries that are looked at, hidden ones included. A long folder is read a slice at a
+time, with turns for others between, shown a page at a time, and the rows are made while the page is sent.
+
+Sorting, paging and searching are links and a form; a script only adds the filter and the arrow keys.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Iterator
 from itertools import islice
 
-from poise.files.locate import Located, Root
+from poise.files.locate import Root
+from poise.files.located import Located
+from poise.files.marks import FOLDER, SHEET_OF_MARKS, kind_of, mark
+from poise.files.measures import changed, exact_size, human_size
 from poise.files.names import Names, path_of, quote, visible
 from poise.files.scan import Entry, Scan
+from poise.files.script import SCRIPT
+from poise.files.texts import ENGLISH, TAGS, Texts
+from poise.files.view import PLAIN, View
+from poise.files.walk import Hider
 from poise.http.page import TAIL, escape, page_head
 from poise.limits import FileLimits
 
-TEXTS = {
-    "top": "The top folder",
-    "folder": "Folder {name}",
-    "empty": "{folder} is empty.",
-    "holds": "{folder}: {counts}.",
-    "cut": "{folder} holds more than {limit} entries; shown are {counts}.",
-    "file": "1 file",
-    "files": "{count} files",
-    "subfolder": "1 folder",
-    "subfolders": "{count} folders",
-    "bytes": "{count} bytes",
-    "byte": "1 byte",
-    "start": "start",
-    "path": "Path",
-    "up": "Up to {name}",
-    "skip": "Skip to the list",
-    "name": "Name",
-    "size": "Size",
-    "changed": "Changed",
-    "zone": "(UTC)",
-    "none": "–",
-}
-"""Every text of the page, by its id."""
+COLUMNS = (("name", "name"), ("size", "size"), ("date", "changed"))
+"""How a column is asked for, and the id of its title."""
 
-TABLE_HEAD = f"""\
-<table>
-<thead><tr><th scope="col">{TEXTS["name"]}</th><th scope="col">{TEXTS["size"]}</th>\
-<th scope="col">{TEXTS["changed"]}<span class="wide"> {TEXTS["zone"]}</span></th></tr></thead>
-<tbody>
-"""
-
-TABLE_TAIL = """\
-</tbody>
-</table>
-"""
-
-UNITS = ("kB", "MB", "GB", "TB", "PB", "EB")
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+Pieces = Callable[[Scan], Iterator[bytes]]
 
 
 class Listing:
@@ -72,10 +44,10 @@ class Listing:
     An iterator that lets go of the folder when it is closed, begun or not.
     """
 
-    def __init__(self, root: Root, scan: Scan, names: Names) -> None:
-        self._limits = root.limits
+    def __init__(self, scan: Scan, limits: FileLimits, make: Pieces) -> None:
+        self._limits = limits
         self._scan = scan
-        self._names = names
+        self._make = make
         self._pieces: Iterator[bytes] | None = None
 
     def __iter__(self) -> Listing:
@@ -86,114 +58,191 @@ class Listing:
             if not self._scan.done:
                 self._scan.step(self._limits.looks)
                 return b""  # whoever sends this gives others a turn
-            self._pieces = pieces(self._names, self._scan, self._limits)
+            self._pieces = self._make(self._scan)
         return next(self._pieces)
 
     def close(self) -> None:
         self._scan.close()
 
 
-def listing(root: Root, folder: Located) -> bytes | Listing:
-    """The page for ``folder``: whole when it is short, else piece by piece.
+def listing(
+    root: Root, folder: Located, view: View, make: Pieces, hider: Hider | None = None
+) -> bytes | Listing:
+    """What ``make`` makes of ``folder``: whole when it is short, else piece by piece.
 
-    Raises :class:`RequestError` when the folder may not be read, now and not while the pieces are made.
+    ``hider(names)`` gives what tells the hidden entries of a folder. Raises :class:`RequestError` when the folder may not be read, now and not while the pieces are made.
     """
-    scan = Scan(root, folder)
+    scan = Scan(root, folder, view, None if hider is None else hider(folder.names))
     scan.step(root.limits.looks)
     if not scan.done:
-        return Listing(root, scan, folder.names)
-    return b"".join(pieces(folder.names, scan, root.limits))
+        return Listing(scan, root.limits, make)
+    return b"".join(make(scan))
 
 
-def pieces(names: Names, scan: Scan, limits: FileLimits) -> Iterator[bytes]:
-    """The page, ``limits.rows`` entries at a time."""
-    beginning = f"""\
-{page_head(visible(names[-1]) if names else TEXTS["top"])}\
-<a class="skip" href="#list">{TEXTS["skip"]}</a>
-<header>
-{crumbs(names)}<h1>{sentence(names, scan, limits.entries)}</h1>
-</header>
-<main id="list">
-"""
-    some = scan.folders or scan.files
-    yield f"{beginning}{TABLE_HEAD if some else ''}".encode()
-    entries = scan.entries()
-    while rows := [row(entry) for entry in islice(entries, limits.rows)]:
-        yield "".join(rows).encode()
-    yield f"{TABLE_TAIL if some else ''}{up(names) if names else ''}</main>\n{TAIL}".encode()
+class FolderPage:
+    """Makes the HTML of one folder: an instance is what ``listing`` calls when the folder has been read."""
+
+    def __init__(
+        self,
+        names: Names,
+        limits: FileLimits,
+        view: View = PLAIN,
+        texts: Texts = ENGLISH,
+        language: str = "en",
+        *,
+        readme: str = "",
+        extra: str = "",
+    ) -> None:
+        """``readme`` is HTML for the foot of the page, ``extra`` for its end: a script, say."""
+        self._names = names
+        self._limits = limits
+        self._view = view
+        self._texts = texts
+        self._language = language
+        self._readme = readme
+        self._extra = extra
+
+    def __call__(self, scan: Scan) -> Iterator[bytes]:
+        """The page, ``limits.rows`` entries at a time."""
+        texts = self._texts
+        pages = max(1, -(-scan.count // self._limits.page))
+        view = self._view.but(page=min(self._view.page, pages))
+        title = visible(self._names[-1]) if self._names else texts["top"]
+        yield (
+            f"{page_head(title, TAGS[self._language])}{SHEET_OF_MARKS}"
+            f'<a class="skip" href="#list">{texts["skip"]}</a>\n<header>\n{crumbs(self._names, texts)}'
+            f"<h1>{self._sentence(scan)}</h1>\n{tools(texts, some=scan.count > 0)}</header>\n"
+            f'<main id="list">\n{table_head(view, texts) if scan.count else ""}'
+        ).encode()
+        entries = scan.entries((view.page - 1) * self._limits.page, self._limits.page)
+        while rows := [row(entry, texts) for entry in islice(entries, self._limits.rows)]:
+            yield "".join(rows).encode()
+        yield (
+            f"{TABLE_TAIL if scan.count else ''}{pager(view, pages, texts)}"
+            f"{up(self._names, texts) if self._names else ''}</main>\n{self._readme}{SCRIPT}{self._extra}{TAIL}"
+        ).encode()
+
+    def _sentence(self, scan: Scan) -> str:
+        """What the reader came to know, first."""
+        texts = self._texts
+        folder = folder_name(self._names, texts)
+        counts = counted(scan.folders, scan.files, scan.bytes, texts)
+        if scan.cut:
+            return texts["cut"].format(
+                folder=folder, limit=f"{self._limits.entries:,}", counts=counts or texts["none"]
+            )
+        return texts["holds" if counts else "empty"].format(folder=folder, counts=counts)
 
 
-def sentence(names: Names, scan: Scan, limit: int) -> str:
-    """What the reader came to know, first. ``limit`` is how many entries are looked at at most."""
-    name = TEXTS["folder"].format(name=f"<b>{isolated(names[-1])}</b>") if names else TEXTS["top"]
+TABLE_TAIL = "</tbody>\n</table>\n"
+
+
+def folder_name(names: Names, texts: Texts) -> str:
+    """How a sentence calls the folder, as HTML."""
+    return texts["folder"].format(name=f"<b>{isolated(names[-1])}</b>") if names else texts["top"]
+
+
+def counted(folders: int, files: int, size: int, texts: Texts) -> str:
+    """How much there is; "" for nothing."""
     parts = []
-    if scan.folders:
-        parts.append(
-            TEXTS["subfolder" if scan.folders == 1 else "subfolders"].format(count=f"{scan.folders:,}")
-        )
-    if scan.files:
-        parts.append(TEXTS["file" if scan.files == 1 else "files"].format(count=f"{scan.files:,}"))
-        parts.append(human_size(scan.bytes))
-    counts = ", ".join(parts)
-    if scan.cut:
-        return TEXTS["cut"].format(folder=name, limit=f"{limit:,}", counts=counts or TEXTS["none"])
-    return TEXTS["holds" if parts else "empty"].format(folder=name, counts=counts)
+    if folders:
+        parts.append(texts["subfolder" if folders == 1 else "subfolders"].format(count=f"{folders:,}"))
+    if files:
+        parts += [texts["file" if files == 1 else "files"].format(count=f"{files:,}"), human_size(size)]
+    return texts["and"].join(parts)
 
 
-def crumbs(names: Names) -> str:
+def table_head(view: View, texts: Texts) -> str:
+    """The titles of the columns, each a link that sorts by it; once more, and it is turned round."""
+    cells = []
+    for sort, title in COLUMNS:
+        active = view.sort == sort
+        # Who asks for size or date wants to see the largest or the latest.
+        descending = not view.descending if active else sort != "name"
+        link = escape(view.but(sort=sort, descending=descending, page=1, form="").query or "?")
+        state = f' aria-sort="{"descending" if view.descending else "ascending"}"' if active else ""
+        sign = f'<span aria-hidden="true"> {"↓" if view.descending else "↑"}</span>' if active else ""
+        zone = f'<span class="wide"> {texts["zone"]}</span>' if sort == "date" else ""
+        cells.append(f'<th scope="col"{state}><a href="{link}">{texts[title]}{zone}{sign}</a></th>')
+    return f"<table>\n<thead><tr>{''.join(cells)}</tr></thead>\n<tbody>\n"
+
+
+def plain_head(texts: Texts) -> str:
+    """The titles of the columns where nothing can be sorted."""
+    zone = f'<span class="wide"> {texts["zone"]}</span>'
+    cells = f'<th scope="col">{texts["name"]}</th><th scope="col">{texts["size"]}</th>'
+    return f'<table>\n<thead><tr>{cells}<th scope="col">{texts["changed"]}{zone}</th></tr></thead>\n<tbody>\n'
+
+
+def tools(texts: Texts, *, some: bool, words: str = "", filters: bool = False) -> str:
+    """Search, filter and download. The filter needs the script, which brings it to light."""
+    search = (
+        f'<form role="search"><input type="search" name="q" maxlength="256" required value="{escape(words)}"'
+        f' aria-label="{texts["search_here"]}" placeholder="{texts["search_here"]}">'
+        f"<button>{texts['search']}</button></form>"
+    )
+    label = texts["filter"]
+    narrow = (
+        f'<input type="text" id="filter" hidden autocomplete="off" aria-label="{label}" placeholder="{label} …">'
+        if some or filters
+        else ""
+    )
+    whole = (
+        f'<p>{texts["download"]} <a href="?zip" download>.zip</a> <a href="?tar.gz" download>.tar.gz</a></p>'
+        if some
+        else ""
+    )
+    return f'<div class="tools">{search}{narrow}{whole}</div>\n'
+
+
+def crumbs(names: Names, texts: Texts) -> str:
     """The way from the top to here, each folder of it a link."""
     if not names:
         return ""
-    steps = [f'<li><a href="/">{TEXTS["start"]}</a></li>']
+    steps = [f'<li><a href="/">{texts["start"]}</a></li>']
     for depth, name in enumerate(names[:-1], 1):
         steps.append(f'<li><a href="{path_of(names[:depth], folder=True)}">{isolated(name)}</a></li>')
     steps.append(f'<li aria-current="page">{isolated(names[-1])}</li>')
-    return f'<nav aria-label="{TEXTS["path"]}"><ol>{"".join(steps)}</ol></nav>\n'
+    return f'<nav aria-label="{texts["path"]}"><ol>{"".join(steps)}</ol></nav>\n'
 
 
-def up(names: Names) -> str:
+def pager(view: View, pages: int, texts: Texts) -> str:
+    """Where the reader is in a long folder, and the ways on; nothing for a short one."""
+    if pages == 1:
+        return ""
+    links = []
+    for there, text, word in (
+        (view.page - 1, "previous", "prev"),
+        (view.page + 1, "next", "next"),
+    ):
+        if 1 <= there <= pages:
+            query = escape(view.but(page=there).query or "?")
+            links.append(f'<a rel="{word}" href="{query}">{texts[text]}</a>')
+    where = texts["page"].format(page=f"{view.page:,}", pages=f"{pages:,}")
+    return f'<nav class="pages" aria-label="{texts["pages"]}"><p>{where} {" ".join(links)}</p></nav>\n'
+
+
+def up(names: Names, texts: Texts) -> str:
     """The link to the folder above."""
-    above = isolated(names[-2]) if len(names) > 1 else TEXTS["start"]
-    return f'<p><a href="{path_of(names[:-1], folder=True)}">↑ {TEXTS["up"].format(name=above)}</a></p>\n'
+    above = isolated(names[-2]) if len(names) > 1 else texts["start"]
+    link = path_of(names[:-1], folder=True)
+    return f'<p><a rel="up" href="{link}">↑ {texts["up"].format(name=above)}</a></p>\n'
 
 
-def row(entry: Entry) -> str:
-    """One entry of the table."""
-    name, link = isolated(entry.name), f"./{quote(entry.name)}"
+def row(entry: Entry, texts: Texts, folder: Names = ()) -> str:
+    """One entry of the table; ``folder`` are the names between here and it, of one that lies deeper."""
+    name, link = isolated(entry.name), f"./{''.join(f'{quote(each)}/' for each in folder)}{quote(entry.name)}"
+    way = "".join(f"{isolated(each)}/" for each in folder)
+    if way:
+        name = f'<span class="way">{way}</span>{name}'
     if entry.is_folder:
-        cells = f'<th scope="row"><a class="folder" href="{link}/">{name}</a></th><td>{TEXTS["none"]}</td>'
+        cells = f'<th scope="row"><a class="folder" href="{link}/">{mark(FOLDER)}{name}</a></th><td>{texts["none"]}</td>'
     else:
-        size = f'<td title="{exact_size(entry.size)}">{human_size(entry.size)}</td>'
-        cells = f'<th scope="row"><a href="{link}">{name}</a></th>{size}'
-    return f"<tr>{cells}<td>{changed(entry.modified)}</td></tr>\n"
+        size = f'<td title="{exact_size(entry.size, texts)}">{human_size(entry.size)}</td>'
+        cells = f'<th scope="row"><a href="{link}">{mark(kind_of(entry.name))}{name}</a></th>{size}'
+    return f"<tr>{cells}<td>{changed(entry.modified, texts)}</td></tr>\n"
 
 
 def isolated(name: bytes) -> str:
     """A name as HTML, with a reading direction of its own."""
     return f"<bdi>{escape(visible(name))}</bdi>"
-
-
-def human_size(size: int) -> str:
-    """``size`` bytes in the unit that a person would take: two or three figures, powers of a thousand."""
-    if size < 1000:
-        return f"{size} B"
-    amount = float(size)
-    power = 0
-    while amount >= 999.5 and power < len(UNITS):
-        amount /= 1000
-        power += 1
-    unit = UNITS[power - 1]
-    return f"{amount:.1f} {unit}" if amount < 99.95 else f"{amount:.0f} {unit}"
-
-
-def exact_size(size: int) -> str:
-    return TEXTS["byte"] if size == 1 else TEXTS["bytes"].format(count=f"{size:,}")
-
-
-def changed(modified: float) -> str:
-    """The time of a change, in UTC since nobody knows where the reader is; a dash for one no calendar has."""
-    try:
-        moment = (EPOCH + timedelta(seconds=int(modified))).isoformat()
-    except OverflowError:
-        return TEXTS["none"]
-    return f'<time datetime="{moment}">{moment[:10]}<span class="wide"> {moment[11:16]}</span></time>'

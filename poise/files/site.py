@@ -12,28 +12,28 @@ connection does not send the body (RFC 9110, 9.3.2).
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 
 from poise.errors import RequestError
-from poise.files.conditional import Verdict, evaluate
-from poise.files.entity import Entity, entity_of, same_state, settled
-from poise.files.listing import listing
-from poise.files.locate import Consulted, Located, Root, not_found, refusal
-from poise.files.media import media_type
-from poise.files.names import clean_query, path_of
+from poise.files import live as reloading
+from poise.files.compress import Compressor
+from poise.files.content import Contents
+from poise.files.fieldrules import varying
+from poise.files.folder import Folders, Offload
+from poise.files.locate import Root
+from poise.files.located import Consulted, Located, not_found
+from poise.files.names import Names, clean_query, names_of, path_of
+from poise.files.rules import FALLBACK_VARY, SiteRules
 from poise.http.errorpage import error_reply
-from poise.http.message import FileBody, Reply, Request
+from poise.http.message import Reply, Request
 from poise.http.page import PAGE_FIELDS, escape, page
 from poise.limits import FileLimits
+from poise.loop.offload import offload as offload_to
+from poise.loop.reactor import Reactor
 
 ALLOW = ("Allow", "GET, HEAD, OPTIONS")
-
-REVALIDATE = ("Cache-Control", "no-cache")
-"""Keep it, but ask each time whether it has changed: what was saved a moment ago is what is seen."""
-
-NOSNIFF = ("X-Content-Type-Options", "nosniff")
+KEPT_BY_AN_ERROR_PAGE = frozenset({"allow", "retry-after"})
 
 
 class Site:
@@ -44,47 +44,106 @@ class Site:
         root: Root,
         *,
         wall: Callable[[], float],
+        rules: SiteRules | None = None,
         limits: FileLimits | None = None,
-        listing: bool = True,
-        index: Sequence[str] = ("index.html",),
+        reactor: Reactor | None = None,
+        offload: Offload | None = None,
+        live: reloading.Live | None = None,
+        compress: bool = True,
+        siblings: bool = True,
+        name: str = "files",
     ) -> None:
-        """``wall`` gives the seconds since the epoch; ``index`` are the names tried in a folder, in order."""
+        """``wall`` gives the seconds since the epoch, ``rules`` say what the site is like.
+
+        With a ``reactor``, what is slow is done beside it, and folders can be searched and downloaded; ``offload(function,
+        *args)`` stands in for its threads. ``compress`` while serving, or look for ``siblings`` that were compressed
+        beforehand. ``name`` is what the whole of it is called when it is downloaded.
+        """
+        if offload is None and reactor is not None:
+            offload = partial(offload_to, reactor)
         self.root = root
         self.limits = limits or root.limits
-        self._wall = wall
-        self._listing = listing
-        self._index = tuple(os.fsencode(name) for name in index)
+        self.rules = rules or SiteRules()
+        self._dressed = bool(self.rules.headers or self.rules.cache or self.rules.cors)
+        self._live = live
+        hider = self.rules.hider if self.rules.hide else None
+        self._folders = Folders(
+            root, self.limits, offload=offload, reactor=reactor, hider=hider, live=live is not None, name=name
+        )
+        self._contents = Contents(
+            root,
+            wall,
+            self.limits,
+            compressor=Compressor(self.limits, offload) if compress else None,
+            siblings=siblings,
+            live=live is not None,
+            kind_for=self.rules.content_type,
+        )
 
-    def reply(self, request: Request) -> Reply:
-        """The answer to ``request``. The caller owns it and closes it."""
+    def reply(self, request: Request) -> Reply | None:
+        """The answer to ``request``, which the caller owns and closes; None when it will be given to ``request.answer``."""
         method = request.method
-        try:
-            if method in ("GET", "HEAD"):
+        if method in ("GET", "HEAD"):
+            try:
                 return self._get(request)
-        except RequestError as error:
-            return error_reply(error.status, error.detail)
+            except RequestError as error:
+                return self._error(request, error_reply(error.status, error.detail))
         if method == "OPTIONS":
-            return Reply(204, (ALLOW,))
-        return error_reply(405, "Files here can only be read.", (ALLOW,))
+            return Reply(204, (ALLOW, *(self.rules.preflight(request.fields) or ())))
+        refused = error_reply(405, "Files here can only be read.", (ALLOW,))
+        return self._dress(request, (), refused, own=True)
 
-    def _get(self, request: Request) -> Reply:
-        with self._find(request.path) as found:
+    def _get(self, request: Request) -> Reply | None:
+        if self._live is not None and request.path == reloading.PATH:
+            return self._live.reply()
+        try:
+            found = self._find(request.path)
+        except RequestError as error:
+            if error.status == 404 and (fallback := self._fallback(request)) is not None:
+                return fallback
+            raise
+        with found:
+            names = found.names
             if not found.is_folder:
-                return self._file(found, request)
+                clean = self._cleaner(request, found)
+                if clean is not None:
+                    return self._dress(request, names, moved(clean, request.query, 308), own=True)
+                unchanged = partial(self._unchanged, request.path, found.consulted)
+                answer = partial(self._answer, request, names, folder=False)
+                reply = self._contents.reply(found, request, unchanged, answer)
+                return reply and self._dress(request, names, reply)
             if not found.slash:
-                return moved(found, request.query)
-            if not self._listing:
+                return self._dress(
+                    request, names, moved(path_of(names, folder=True), request.query), own=True, folder=True
+                )
+            if not self.rules.listing:
                 raise not_found()
-            return Reply(200, PAGE_FIELDS, listing(self.root, found))
+            answer = partial(self._answer, request, names, folder=True)
+            reply = self._folders.reply(found, request, answer)
+            return reply and self._dress(request, names, reply, own=True, folder=True)
+
+    # -- what is there ---------------------------------------------------------------------------
 
     def _find(self, path: str) -> Located:
-        """What ``path`` is answered with: a file, a folder's index file, or a folder."""
-        found = self.root.locate(path)
-        if not (found.is_folder and found.slash):
+        """What ``path`` is answered with: a file, the page that its clean address means, a folder's index, or a folder."""
+        try:
+            found = self.root.locate(path)
+        except RequestError as error:
+            if error.status == 404 and self.rules.clean_urls:
+                names, slash = names_of(path, dotfiles=self.root.dotfiles)
+                if (longer := self._file(self.rules.longer(names, slash=slash))) is not None:
+                    return longer
+            raise
+        if not found.is_folder:
+            return found
+        if not found.slash:
+            if (longer := self._file(self.rules.longer(found.names, slash=False))) is not None:
+                found.close()
+                return longer
             return found
         consulted: Consulted = ()
         try:
-            for name in self._index:
+            for name in self.rules.index_names:
                 index = self._index_file(found, name)
                 if index is not None:
                     index.consulted = (*consulted, *index.consulted)
@@ -109,26 +168,30 @@ class Site:
             return None
         return index
 
-    def _file(self, found: Located, request: Request) -> Reply:
-        """200, 304 or 412 for an open file, which is closed or handed on to the reply's body."""
-        now = self._wall()
-        entity = entity_of(found.stat, now)
-        verdict = evaluate(request.fields, entity, now)
-        if verdict is Verdict.PRECONDITION_FAILED:
-            return error_reply(412, "The file is not in the state that the request asks for.")
-        validator = None
-        if settled(found.stat, now):
-            validator = partial(self._unchanged, request.path, found.consulted)
-        if verdict is Verdict.NOT_MODIFIED:
-            return Reply(304, not_modified_fields(entity), validator=validator)
-        kind = media_type(found.names[-1])
-        size = found.stat.st_size
-        if size > self.limits.memo_entry:
-            return Reply(200, file_fields(kind, entity), FileBody(found.detach(), 0, size))
-        data, whole = read_whole(found)
-        if not whole:
-            return Reply(200, file_fields(kind, Entity(None, None)), data)
-        return Reply(200, file_fields(kind, entity), data, validator=validator)
+    def _file(self, names: Names | None, *, hidden: bool = False) -> Located | None:
+        """The file that ``names`` lead to; None when there is none that can be read."""
+        if names is None:
+            return None
+        try:
+            found = self.root.open(names, hidden=hidden)
+        except RequestError:
+            return None
+        if found.is_folder:
+            found.close()
+            return None
+        return found
+
+    def _cleaner(self, request: Request, found: Located) -> str | None:
+        """The clean address of a file that was asked for by its long one, where the rules want to have only one."""
+        shorter = self.rules.shorter(found.names)
+        if shorter is None or names_of(request.path, dotfiles=self.root.dotfiles)[0] != found.names:
+            return None
+        for names in shorter.unless:
+            other = self._file(names)
+            if other is not None:
+                other.close()
+                return None
+        return path_of(shorter.names, folder=shorter.folder)
 
     def _unchanged(self, path: str, consulted: Consulted) -> bool:
         """Would ``path`` still be answered from the same, unchanged file?"""
@@ -138,45 +201,69 @@ class Site:
         except RequestError:
             return False
 
+    # -- what stands for something else ----------------------------------------------------------
 
-def read_whole(found: Located) -> tuple[bytes, bool]:
-    """The content of a small file, and whether it stayed as it was while it was read.
+    def _fallback(self, request: Request) -> Reply | None:
+        """The page of an app that has addresses of its own, where nothing else is."""
+        names, _ = names_of(request.path, dotfiles=self.root.dotfiles)
+        if not self.rules.falls_back(names, request.fields):
+            return None
+        found = self._file(self.rules.spa_names, hidden=True)
+        if found is None:
+            return None
+        with found:
+            answer = partial(self._answer, request, found.names, folder=False)
+            reply = self._contents.reply(found, request, None, answer)
+            return reply and self._dress(request, found.names, reply)
 
-    One byte more than expected is asked for, so that a file that grows is noticed; what is returned is never
-    longer than the size that was found. Raises :class:`RequestError` when the reading fails.
-    """
-    size = found.stat.st_size
-    try:
-        data = os.pread(found.fd, size + 1, 0)
-        after = os.fstat(found.fd)
-    except OSError as error:
-        raise refusal(error) from error
-    return data[:size], len(data) == size and same_state(found.stat, after)
+    def _error(self, request: Request, reply: Reply) -> Reply:
+        """``reply``, or the site's own page for such an error."""
+        status = reply.status
+        try:
+            names, _ = names_of(request.path, dotfiles=True)
+        except RequestError:
+            names = ()
+        found = self._file(self.rules.error_page(status), hidden=True)
+        if found is None:
+            return self._dress(request, names, reply, own=True)
+        kept = [field for field in reply.fields if field[0].lower() in KEPT_BY_AN_ERROR_PAGE]
+        try:
+            with found:
+                page = self._contents.page(found, status)
+        except RequestError:
+            return self._dress(request, names, reply, own=True)
+        page.fields = (*page.fields, *kept)
+        return self._dress(request, names, page)
+
+    # -- fields ----------------------------------------------------------------------------------
+
+    def _answer(self, request: Request, names: Names, reply: Reply, *, folder: bool) -> None:
+        """Give a reply that could not be had at once."""
+        if reply.status >= 400 and not folder:
+            request.answer(self._error(request, reply))
+        else:
+            request.answer(self._dress(request, names, reply, own=folder, folder=folder))
+
+    def _dress(
+        self, request: Request, names: Names, reply: Reply, *, own: bool = False, folder: bool = False
+    ) -> Reply:
+        """``reply`` with the fields that the rules give it."""
+        if self.rules.spa is not None and (not names or names == self.rules.spa_names or reply.status == 404):
+            reply.fields = tuple(varying(reply.fields, FALLBACK_VARY[1]))
+        if self._dressed:
+            origin = request.fields.get("origin")
+            reply.fields = tuple(
+                self.rules.fields_for(
+                    reply.fields, names, folder=folder, status=reply.status, own=own, origin=origin
+                )
+            )
+        return reply
 
 
-def file_fields(kind: str, entity: Entity) -> list[tuple[str, str]]:
-    """The fields of a 200 with a file's content."""
-    fields = [("Content-Type", kind)]
-    last_modified = entity.last_modified
-    if last_modified is not None:
-        fields.append(("Last-Modified", last_modified))
-    if entity.etag is not None:
-        fields.append(("ETag", entity.etag))
-    fields += [REVALIDATE, NOSNIFF]
-    return fields
-
-
-def not_modified_fields(entity: Entity) -> list[tuple[str, str]]:
-    """The fields of a 304: those that a cache needs to find and renew what it has (RFC 9110, 15.4.5)."""
-    return [("ETag", entity.etag), REVALIDATE] if entity.etag is not None else [REVALIDATE]
-
-
-def moved(found: Located, query: str | None) -> Reply:
-    """301 to the same folder with its slash. The address is made anew from its names, never copied."""
-    target = path_of(found.names, folder=True)
+def moved(target: str, query: str | None, status: int = 301) -> Reply:
+    """A redirect to the path ``target``, which was made anew from names and is never a copy of what was asked for."""
     if query is not None:
         target = f"{target}?{clean_query(query)}"
-    content = (
-        f'<main>\n<h1>This folder is at <a href="{escape(target)}">{escape(target)}</a>.</h1>\n</main>\n'
-    )
-    return Reply(301, (("Location", target), *PAGE_FIELDS), page("301 Moved Permanently", content))
+    reason = "Moved Permanently" if status == 301 else "Permanent Redirect"
+    content = f'<main>\n<h1>What you look for is at <a href="{escape(target)}">{escape(target)}</a>.</h1>\n</main>\n'
+    return Reply(status, (("Location", target), *PAGE_FIELDS), page(f"{status} {reason}", content))

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from poise.files.locate import Root
+from poise.files.rules import SiteRules
 from poise.files.site import Site
 from poise.http.message import FileBody, Reply, Request
 from poise.wire.http.head import Fields, RequestHead
@@ -50,7 +51,14 @@ def request(path: str, method: str = "GET", fields: Mapping[str, str] | None = N
 def site_of(
     root: Root, now: float = LATER, *, listing: bool = True, index: tuple[str, ...] = ("index.html",)
 ) -> Site:
-    return Site(root, wall=lambda: now, listing=listing, index=index)
+    return Site(root, wall=lambda: now, rules=SiteRules(listing=listing, index=index))
+
+
+def answered(site: Site, asked: Request) -> Reply:
+    """The reply of a site that does everything on the spot."""
+    reply = site.reply(asked)
+    assert reply is not None
+    return reply
 
 
 def body_of(reply: Reply) -> bytes:

@@ -16,7 +16,7 @@ from poise.files.site import Site
 from poise.http.message import Request
 from poise.limits import HttpLimits
 from poise.wire.http.head import parse_head
-from tests.files.support import SECRET, body_of, fields_of, put, request
+from tests.files.support import SECRET, answered, body_of, fields_of, put, request
 
 REFUSED = (400, 404)
 
@@ -109,7 +109,7 @@ def target(folder: Path) -> Path:
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 @pytest.mark.usefixtures("target")
 def test_an_attack_is_refused(site: Site, address: str, status: int, method: str) -> None:
-    reply = site.reply(request(address, method))
+    reply = answered(site, request(address, method))
     body = body_of(reply)
     assert reply.status == status
     assert SECRET not in body
@@ -125,7 +125,7 @@ def test_nothing_tells_whether_a_thing_outside_exists(site: Site, folder: Path) 
     (folder / "link-to-fifo").symlink_to("../outside/fifo")
     answers = set()
     for path in ("/link-to-file", "/link-to-nothing", "/link-to-forbidden", "/link-to-fifo", "/none"):
-        reply = site.reply(request(path))
+        reply = answered(site, request(path))
         answers.add((reply.status, reply.fields, body_of(reply)))
     assert len(answers) == 1
 
@@ -153,7 +153,7 @@ def test_nothing_tells_whether_a_thing_outside_exists(site: Site, folder: Path) 
 def test_no_redirect_leads_elsewhere(site: Site, folder: Path, address: str) -> None:
     for name in ("evil.com", "https:evil.com"):
         (folder / name / "index").mkdir(parents=True)
-    reply = site.reply(request(address))
+    reply = answered(site, request(address))
     location = fields_of(reply).get("location")
     assert (reply.status == 301) is (location is not None)
     if location is not None:
@@ -168,7 +168,7 @@ def test_no_redirect_leads_elsewhere(site: Site, folder: Path, address: str) -> 
 def test_no_field_is_injected_by_a_name(site: Site, folder: Path, name: str) -> None:
     (folder / name).mkdir()
     address = "/" + "".join(f"%{byte:02x}" for byte in name.encode())
-    reply = site.reply(request(f"{address}?{name}"))
+    reply = answered(site, request(f"{address}?{name}"))
     assert reply.status == 301
     for field, value in reply.fields:
         assert field.isascii()
@@ -180,17 +180,17 @@ def test_no_field_is_injected_by_a_name(site: Site, folder: Path, name: str) -> 
 def test_names_with_odd_bytes_still_work(site: Site, folder: Path) -> None:
     put(folder / "a\nb", b"newline")
     put(folder / os.fsdecode(b"\xff"), b"no text")
-    assert body_of(site.reply(request("/a%0Ab"))) == b"newline"
-    assert body_of(site.reply(request("/%FF"))) == b"no text"
+    assert body_of(answered(site, request("/a%0Ab"))) == b"newline"
+    assert body_of(answered(site, request("/%FF"))) == b"no text"
 
 
 @pytest.mark.attack(16)
 @pytest.mark.usefixtures("target")
 def test_a_listing_names_no_way_out(site: Site) -> None:
-    page = body_of(site.reply(request("/")))
+    page = body_of(answered(site, request("/"))).partition(b"<tbody>")[2].partition(b"</tbody>")[0]
     assert b"public" in page
     assert b"link-" not in page
-    assert b"hidden" not in page
+    assert b".hidden" not in page
 
 
 @pytest.mark.attack(11)
@@ -204,9 +204,9 @@ def test_a_space_in_the_request_line_never_gets_here(line: bytes) -> None:
 @pytest.mark.attack(25)
 def test_a_forwarded_address_changes_nothing(site: Site, folder: Path) -> None:
     put(folder / "a", b"x")
-    plain = site.reply(request("/a"))
-    forwarded = site.reply(
-        request("/a", fields={"X-Forwarded-For": "127.0.0.1", "X-Forwarded-Proto": "https"})
+    plain = answered(site, request("/a"))
+    forwarded = answered(
+        site, request("/a", fields={"X-Forwarded-For": "127.0.0.1", "X-Forwarded-Proto": "https"})
     )
     assert plain.fields == forwarded.fields
 
@@ -214,26 +214,28 @@ def test_a_forwarded_address_changes_nothing(site: Site, folder: Path) -> None:
 @pytest.mark.attack(34)
 @pytest.mark.attack(35)
 @pytest.mark.parametrize(
-    "value",
+    ("value", "status", "content"),
     [
-        "bytes=0-18446744073709551615",
-        "bytes=-5,-9223372036854774591",
-        "bytes=-0",
-        "bytes=10-1",
-        "bytes=5-",
-        "bytes= 0 - 5",
-        "items=0-1",
-        "bytes=" + "0-," * 10_000,
+        ("bytes=0-18446744073709551615", 206, b"hello"),
+        ("bytes=-5,-9223372036854774591", 200, b"hello"),
+        ("bytes=-0", 416, b""),
+        ("bytes=10-1", 200, b"hello"),
+        ("bytes=5-", 416, b""),
+        ("bytes= 0 - 5", 206, b"hello"),
+        ("bytes=abc", 200, b"hello"),
+        ("items=0-1", 200, b"hello"),
+        ("bytes=" + "0-," * 10_000, 200, b"hello"),
     ],
 )
-def test_a_range_is_not_yet_honoured_and_does_no_harm(site: Site, folder: Path, value: str) -> None:
+def test_a_hostile_range_does_no_harm(
+    site: Site, folder: Path, value: str, status: int, content: bytes
+) -> None:
     put(folder / "a", b"hello")
     put(folder / "empty")
-    for path, content in (("/a", b"hello"), ("/empty", b"")):
-        reply = site.reply(request(path, fields={"Range": value}))
-        assert reply.status == 200
-        assert "accept-ranges" not in fields_of(reply)
-        assert body_of(reply) == content
+    reply = answered(site, request("/a", fields={"Range": value}))
+    assert (reply.status, body_of(reply)) == (status, content)
+    reply = answered(site, request("/empty", fields={"Range": value}))
+    assert (reply.status in (200, 416), body_of(reply)) == (True, b"")
 
 
 @pytest.mark.usefixtures("target")
@@ -241,5 +243,5 @@ def test_a_parsed_request_takes_the_same_way(root: Root, site: Site) -> None:
     head = parse_head(
         b"GET http://localhost/public/../public/page.html?x HTTP/1.1\r\nHost: a\r\n\r\n", HttpLimits()
     )
-    assert body_of(site.reply(Request(head, b"", ("::1", 1), "http"))) == b"page"
+    assert body_of(answered(site, Request(head, b"", ("::1", 1), "http"))) == b"page"
     assert not root.dotfiles

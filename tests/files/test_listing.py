@@ -14,13 +14,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from poise.errors import RequestError
-from poise.files.listing import changed, exact_size, human_size, listing
+from poise.files.listing import FolderPage, listing
 from poise.files.locate import Root
+from poise.files.measures import changed, exact_size, human_size
 from poise.files.names import names_of, visible
 from poise.files.site import Site
+from poise.files.texts import ENGLISH
+from poise.files.view import PLAIN
 from poise.http.message import FileBody
 from poise.limits import FileLimits
-from tests.files.support import LONG_AGO, body_of, fields_of, put, request, site_of
+from tests.files.support import LONG_AGO, answered, body_of, fields_of, put, request, site_of
 
 TAGS = frozenset(
     [
@@ -48,6 +51,18 @@ TAGS = frozenset(
         "time",
         "span",
         "p",
+        "a",
+        "svg",
+        "symbol",
+        "path",
+        "use",
+        "div",
+        "form",
+        "input",
+        "button",
+        "script",
+        "section",
+        "pre",
     ]
 )
 ATTRIBUTES = frozenset(
@@ -64,9 +79,23 @@ ATTRIBUTES = frozenset(
         "scope",
         "title",
         "datetime",
+        "aria-hidden",
+        "aria-sort",
+        "viewbox",
+        "d",
+        "rel",
+        "role",
+        "type",
+        "maxlength",
+        "required",
+        "value",
+        "placeholder",
+        "hidden",
+        "autocomplete",
+        "download",
     ]
 )
-VOID = {"meta"}
+VOID = {"meta", "input"}
 
 
 class Page(HTMLParser):
@@ -76,6 +105,8 @@ class Page(HTMLParser):
         super().__init__(convert_charrefs=True)
         self.open: list[str] = []
         self.links: list[tuple[str, str]] = []
+        self.entries: list[tuple[str, str]] = []
+        """The links of the table's body."""
         self.rows: list[list[str]] = []
         self.titles: list[str] = []
         self.text: dict[str, str] = {}
@@ -89,6 +120,8 @@ class Page(HTMLParser):
         given_attributes = dict(attrs)
         if tag == "a":
             self.links.append((given_attributes["href"] or "", ""))
+            if "tbody" in self.open:
+                self.entries.append(self.links[-1])
         if tag == "tr":
             self.rows.append([])
         if tag in ("td", "th"):
@@ -106,6 +139,8 @@ class Page(HTMLParser):
         if "a" in self.open:
             href, text = self.links[-1]
             self.links[-1] = (href, text + data)
+            if "tbody" in self.open:
+                self.entries[-1] = self.links[-1]
         if "td" in self.open or "th" in self.open:
             self.rows[-1][-1] += data
 
@@ -114,7 +149,7 @@ class Page(HTMLParser):
 
 
 def page_of(site: Site, path: str = "/") -> Page:
-    reply = site.reply(request(path))
+    reply = answered(site, request(path))
     assert reply.status == 200
     return Page(body_of(reply))
 
@@ -146,7 +181,7 @@ def test_folders_come_first_and_numbers_count(site: Site, folder: Path) -> None:
 def test_a_row_tells_size_and_date(site: Site, folder: Path) -> None:
     put(folder / "a.bin", b"x" * 1536)
     page = page_of(site)
-    assert page.rows == [["Name", "Size", "Changed (UTC)"], ["a.bin", "1.5 kB", "2023-11-14 22:13"]]
+    assert page.rows == [["Name ↑", "Size", "Changed (UTC)"], ["a.bin", "1.5 kB", "2023-11-14 22:13"]]
     assert "1,536 bytes" in page.titles
 
 
@@ -160,7 +195,7 @@ def test_the_way_up_is_linked(site: Site, folder: Path) -> None:
         ("/a%20b/c/", "↑ Up to c"),
     ]
     assert page_of(site, "/a%20b/").links[-1] == ("/", "↑ Up to start")
-    assert [href for href, _ in page_of(site).links] == ["#list", "./a%20b/"]
+    assert [href for href, _ in page_of(site).entries] == ["./a%20b/"]
     assert page.text["title"] == "d"
 
 
@@ -183,8 +218,8 @@ def test_only_what_would_be_served_is_shown(site: Site, root: Root, folder: Path
     page = page_of(site)
     assert [row[0] for row in page.rows[1:]] == ["d", "to-folder", "shown.txt", "to-file"]
     assert page.rows[-1][1] == "5 B"
-    for href, _ in page.links[1:]:
-        assert site.reply(request(urljoin("/", href))).status == 200
+    for href, _ in page.entries:
+        assert answered(site, request(urljoin("/", href))).status == 200
     with Root(folder, dotfiles=True) as open_root:
         assert [row[0] for row in page_of(site_of(open_root)).rows[3:]] == [".hidden", "shown.txt", "to-file"]
 
@@ -196,7 +231,7 @@ def test_a_listing_is_bounded_and_says_so(folder: Path) -> None:
     with Root(folder, limits=FileLimits(entries=10)) as root:
         page = page_of(site_of(root))
         assert len(page.rows) == 11
-        assert page.text["h1"] == "The top folder holds more than 10 entries; shown are 10 files, 10 B."
+        assert page.text["h1"] == "The top folder holds more than 10 entries; counted are 10 files, 10 B."
     with Root(folder, limits=FileLimits(entries=30)) as root:
         assert page_of(site_of(root)).text["h1"] == "The top folder: 30 files, 30 B."
 
@@ -206,7 +241,7 @@ def test_a_long_listing_is_made_piece_by_piece(folder: Path) -> None:
     for number in range(10):
         put(folder / f"{number}", b"x")
     with Root(folder) as whole_root, Root(folder, limits=FileLimits(looks=4, rows=4)) as root:
-        whole, reply = site_of(whole_root).reply(request("/")), site_of(root).reply(request("/"))
+        whole, reply = answered(site_of(whole_root), request("/")), answered(site_of(root), request("/"))
         assert whole.length is not None
         assert reply.length is None
         assert not isinstance(reply.body, bytes | FileBody)
@@ -214,8 +249,8 @@ def test_a_long_listing_is_made_piece_by_piece(folder: Path) -> None:
         assert made[:2] == [b"", b""], "turns for others while the folder is read"
         assert [piece.count(b"<tr>") for piece in made[2:]] == [1, 4, 4, 2, 0]
         assert b"".join(made) == body_of(whole)
-        site_of(root).reply(request("/", "HEAD")).close()  # never begun, and nothing stays open
-        begun = site_of(root).reply(request("/"))
+        answered(site_of(root), request("/", "HEAD")).close()  # never begun, and nothing stays open
+        begun = answered(site_of(root), request("/"))
         assert not isinstance(begun.body, bytes | FileBody)
         assert next(iter(begun.body)) == b""
         begun.close()
@@ -234,7 +269,7 @@ def test_a_folder_that_breaks_while_it_is_read(folder: Path, monkeypatch: pytest
 
     monkeypatch.setattr(os, "scandir", lambda _fd: Broken())
     with Root(folder) as root, root.locate("/") as found, pytest.raises(RequestError) as error:
-        listing(root, found)
+        listing(root, found, PLAIN, FolderPage(found.names, root.limits))
     assert error.value.status >= 403
 
 
@@ -243,7 +278,9 @@ def test_hidden_entries_count_against_the_bound(folder: Path) -> None:
     for number in range(12):
         put(folder / f".{number}")
     with Root(folder, limits=FileLimits(entries=10)) as root:
-        assert page_of(site_of(root)).text["h1"] == "The top folder holds more than 10 entries; shown are –."
+        assert (
+            page_of(site_of(root)).text["h1"] == "The top folder holds more than 10 entries; counted are –."
+        )
 
 
 def test_an_entry_that_vanishes_is_left_out(
@@ -268,7 +305,7 @@ def test_a_folder_that_may_not_be_read_is_403(root: Root, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(os, "scandir", forbid)
     with root.locate("/") as found, pytest.raises(RequestError) as error:
-        listing(root, found)
+        listing(root, found, PLAIN, FolderPage(found.names, root.limits))
     assert error.value.status == 403
 
 
@@ -276,7 +313,7 @@ def test_a_folder_that_may_not_be_read_is_403(root: Root, monkeypatch: pytest.Mo
 def test_a_page_shows_no_local_path(site: Site, folder: Path) -> None:
     (folder / "d").mkdir()
     for path in ("/", "/d/", "/?x=%bb", "/d?x=%bb", "/nothing", "/..", "/%zz"):
-        reply = site.reply(request(path))
+        reply = answered(site, request(path))
         body = body_of(reply).decode()
         for part in (str(folder), folder.parent.name, os.sep + folder.name):
             assert part not in body, path
@@ -321,14 +358,14 @@ def test_a_hostile_name_is_a_name_and_nothing_else(site: Site, folder: Path, nam
         put(path, b"content")
     page = page_of(site)
     assert page.rows[1][0] == visible(name)
-    href, text = page.links[1]
+    href, text = page.entries[0]
     assert text == visible(name)
     assert re.fullmatch(r"\./[A-Za-z0-9%._~-]+/?", href)
     target = urlsplit(urljoin("http://localhost:8000/", href))
     assert (target.netloc, target.query, target.fragment) == ("localhost:8000", "", "")
     assert names_of(target.path)[0] == (name,)
     if kind == "file":
-        reply = site.reply(request(target.path))
+        reply = answered(site, request(target.path))
         assert fields_of(reply)["x-content-type-options"] == "nosniff"
         assert body_of(reply) == b"content"
     else:
@@ -336,7 +373,7 @@ def test_a_hostile_name_is_a_name_and_nothing_else(site: Site, folder: Path, nam
         assert inner.text["title"] == visible(name)
         assert visible(name) in inner.text["h1"]
         assert visible(name) in inner.text["nav"]
-        moved = site.reply(request(target.path.removesuffix("/")))
+        moved = answered(site, request(target.path.removesuffix("/")))
         assert fields_of(moved)["location"] == target.path
         Page(body_of(moved))
 
@@ -358,7 +395,7 @@ def test_any_names_make_a_page_whose_links_lead_to_them(site: Site, folder: Path
             file.write(path)
     try:
         page = page_of(site)
-        contents = {body_of(site.reply(request(urljoin("/", href)))) for href, _ in page.links[1:]}
+        contents = {body_of(answered(site, request(urljoin("/", href)))) for href, _ in page.entries}
         assert contents == set(paths)
         assert sorted(row[0] for row in page.rows[1:]) == sorted(visible(name) for name in names)
     finally:
@@ -385,11 +422,11 @@ def test_sizes_are_told_as_people_tell_them(size: int, text: str) -> None:
 
 
 def test_exact_sizes() -> None:
-    assert [exact_size(size) for size in (0, 1, 1536)] == ["0 bytes", "1 byte", "1,536 bytes"]
+    assert [exact_size(size, ENGLISH) for size in (0, 1, 1536)] == ["0 bytes", "1 byte", "1,536 bytes"]
 
 
 def test_a_date_that_no_calendar_has_is_a_dash() -> None:
-    assert 'datetime="2023-11-14T22:13:20+00:00"' in changed(LONG_AGO)
-    assert "1969-12-31" in changed(-1)
-    assert "0001-01-01" in changed(-62_135_596_800)
-    assert changed(1e18) == changed(-1e18) == changed(1e12) == "–"
+    assert 'datetime="2023-11-14T22:13:20+00:00"' in changed(LONG_AGO, ENGLISH)
+    assert "1969-12-31" in changed(-1, ENGLISH)
+    assert "0001-01-01" in changed(-62_135_596_800, ENGLISH)
+    assert changed(10**18, ENGLISH) == changed(-(10**18), ENGLISH) == changed(10**12, ENGLISH) == "–"

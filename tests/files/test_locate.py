@@ -12,7 +12,8 @@ import pytest
 
 from poise.errors import MachineFault, RequestError
 from poise.files import locate as room
-from poise.files.locate import Located, Root, fingerprint, refusal
+from poise.files.locate import Root
+from poise.files.located import Located, fingerprint, refusal
 from poise.files.names import NOT_FOUND
 from poise.limits import FileLimits
 from tests.files.support import put

@@ -15,21 +15,23 @@ from poise.files.site import Site
 from poise.http.message import FileBody
 from poise.limits import FileLimits
 from poise.wire.http.dates import http_date
-from tests.files.support import LATER, LONG_AGO, body_of, fields_of, put, request, site_of
+from tests.files.support import LATER, LONG_AGO, answered, body_of, fields_of, put, request, site_of
 
 PAGE_TAG = f'"{LONG_AGO * 10**9:x}-5"'
 
 
 def test_a_file_is_answered_with_its_fields(site: Site, folder: Path) -> None:
     put(folder / "a.html", b"hello")
-    reply = site.reply(request("/a.html"))
+    reply = answered(site, request("/a.html"))
     assert (reply.status, reply.length) == (200, 5)
     assert reply.fields == (
         ("Content-Type", "text/html; charset=utf-8"),
+        ("Accept-Ranges", "bytes"),
         ("Last-Modified", http_date(LONG_AGO)),
         ("ETag", PAGE_TAG),
         ("Cache-Control", "no-cache"),
         ("X-Content-Type-Options", "nosniff"),
+        ("Vary", "Accept-Encoding"),
     )
     assert body_of(reply) == b"hello"
 
@@ -41,7 +43,7 @@ def test_head_has_the_fields_of_get(root: Root, folder: Path, path: str) -> None
     put(folder / "empty")
     put(folder / "d" / "index.html", b"index")
     site = Site(root, wall=lambda: LATER, limits=FileLimits(memo_entry=50))
-    get, head = site.reply(request(path)), site.reply(request(path, "HEAD"))
+    get, head = answered(site, request(path)), answered(site, request(path, "HEAD"))
     assert (get.status, get.fields, get.length) == (head.status, head.fields, head.length)
     get.close()
     head.close()
@@ -51,19 +53,19 @@ def test_head_has_the_fields_of_get(root: Root, folder: Path, path: str) -> None
 @pytest.mark.parametrize("path", ["/", "/a.html", "/none"])
 def test_other_methods_are_405(site: Site, folder: Path, method: str, path: str) -> None:
     put(folder / "a.html")
-    reply = site.reply(request(path, method))
+    reply = answered(site, request(path, method))
     assert reply.status == 405
     assert fields_of(reply)["allow"] == "GET, HEAD, OPTIONS"
 
 
 @pytest.mark.parametrize("path", ["*", "/", "/none", "/.git"])
 def test_options_says_what_is_allowed_and_nothing_of_what_exists(site: Site, path: str) -> None:
-    reply = site.reply(request(path, "OPTIONS"))
+    reply = answered(site, request(path, "OPTIONS"))
     assert (reply.status, reply.fields, reply.body) == (204, (("Allow", "GET, HEAD, OPTIONS"),), b"")
 
 
 def test_an_asterisk_is_no_file(site: Site) -> None:
-    assert site.reply(request("*")).status == 400
+    assert answered(site, request("*")).status == 400
 
 
 # --- folders ----------------------------------------------------------------------------------------------
@@ -86,18 +88,18 @@ def test_an_asterisk_is_no_file(site: Site) -> None:
 def test_a_folder_without_its_slash_is_moved(site: Site, folder: Path, path: str, location: str) -> None:
     for name in ("d", 'a b%<"', "\r\nSet-Cookie:x"):
         (folder / name).mkdir()
-    reply = site.reply(request(path))
+    reply = answered(site, request(path))
     assert reply.status == 301
     assert fields_of(reply)["location"] == location
-    assert fields_of(reply)["cache-control"] == "no-cache"
+    assert fields_of(reply)["cache-control"] == "no-store"
 
 
 def test_an_index_goes_before_the_listing(site: Site, folder: Path) -> None:
     put(folder / "index.html", b"top")
     put(folder / "d" / "index.html", b"inner")
     put(folder / "d" / "other.txt")
-    assert body_of(site.reply(request("/"))) == b"top"
-    reply = site.reply(request("/d/"))
+    assert body_of(answered(site, request("/"))) == b"top"
+    reply = answered(site, request("/d/"))
     assert fields_of(reply)["content-type"] == "text/html; charset=utf-8"
     assert body_of(reply) == b"inner"
 
@@ -105,36 +107,36 @@ def test_an_index_goes_before_the_listing(site: Site, folder: Path) -> None:
 @pytest.mark.attack(15)
 def test_a_folder_called_index_is_no_index(site: Site, folder: Path) -> None:
     (folder / "index.html").mkdir()
-    assert b"The top folder" in body_of(site.reply(request("/")))
+    assert b"The top folder" in body_of(answered(site, request("/")))
 
 
 def test_index_files_are_tried_in_order(root: Root, folder: Path) -> None:
     put(folder / "second.txt", b"second")
     site = site_of(root, index=("first.html", "second.txt"))
-    reply = site.reply(request("/"))
+    reply = answered(site, request("/"))
     assert fields_of(reply)["content-type"] == "text/plain; charset=utf-8"
     assert body_of(reply) == b"second"
     assert reply.validator is not None
     assert reply.validator()
     put(folder / "first.html", b"first")
     assert not reply.validator(), "the file that was missing is part of the answer"
-    assert body_of(site.reply(request("/"))) == b"first"
+    assert body_of(answered(site, request("/"))) == b"first"
 
 
 @pytest.mark.attack(16)
 def test_an_index_that_leads_out_is_no_index(site: Site, folder: Path) -> None:
     put(folder / "d" / "shared.html", b"shared")
     (folder / "index.html").symlink_to("../outside/secret.txt")
-    assert b"The top folder" in body_of(site.reply(request("/")))
+    assert b"The top folder" in body_of(answered(site, request("/")))
     (folder / "d" / "e").mkdir()
     (folder / "d" / "e" / "index.html").symlink_to("../shared.html")
-    assert body_of(site.reply(request("/d/e/"))) == b"shared"
+    assert body_of(answered(site, request("/d/e/"))) == b"shared"
 
 
 def test_an_index_that_may_not_be_read_hides_the_listing(site: Site, folder: Path) -> None:
     os.mkfifo(folder / "index.html")
     put(folder / "private.txt")
-    reply = site.reply(request("/"))
+    reply = answered(site, request("/"))
     assert reply.status == 403
     assert b"private" not in body_of(reply)
 
@@ -142,9 +144,9 @@ def test_an_index_that_may_not_be_read_hides_the_listing(site: Site, folder: Pat
 def test_without_listings_a_folder_is_not_found(root: Root, folder: Path) -> None:
     put(folder / "d" / "a.txt")
     site = site_of(root, listing=False)
-    assert site.reply(request("/d/")).status == 404
-    assert body_of(site.reply(request("/d/"))) == body_of(site.reply(request("/none")))
-    assert site.reply(request("/d/a.txt")).status == 200
+    assert answered(site, request("/d/")).status == 404
+    assert body_of(answered(site, request("/d/"))) == body_of(answered(site, request("/none")))
+    assert answered(site, request("/d/a.txt")).status == 200
 
 
 # --- conditions -------------------------------------------------------------------------------------------
@@ -159,7 +161,6 @@ def test_without_listings_a_folder_is_not_found(root: Root, folder: Path) -> Non
         ({"If-Modified-Since": http_date(LONG_AGO)}, 304),
         ({"If-Modified-Since": http_date(LONG_AGO - 1)}, 200),
         ({"If-Match": '"x"'}, 412),
-        ({"Range": "bytes=0-1"}, 200),
     ],
 )
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
@@ -167,10 +168,14 @@ def test_a_condition_is_honoured(
     site: Site, folder: Path, fields: dict[str, str], status: int, method: str
 ) -> None:
     put(folder / "a.html", b"hello")
-    reply = site.reply(request("/a.html", method, fields))
+    reply = answered(site, request("/a.html", method, fields))
     assert reply.status == status
     if status == 304:
-        assert reply.fields == (("ETag", PAGE_TAG), ("Cache-Control", "no-cache"))
+        assert reply.fields == (
+            ("ETag", PAGE_TAG),
+            ("Cache-Control", "no-cache"),
+            ("Vary", "Accept-Encoding"),
+        )
         assert reply.body == b""
         assert reply.validator is not None
         assert reply.validator()
@@ -178,11 +183,14 @@ def test_a_condition_is_honoured(
 
 def test_a_file_without_validators_still_answers_any(site: Site, folder: Path) -> None:
     put(folder / "a.html", b"hello", modified=0)
-    reply = site.reply(request("/a.html"))
+    reply = answered(site, request("/a.html"))
     assert "etag" not in fields_of(reply)
     assert "last-modified" not in fields_of(reply)
-    unchanged = site.reply(request("/a.html", fields={"If-None-Match": "*"}))
-    assert (unchanged.status, unchanged.fields) == (304, (("Cache-Control", "no-cache"),))
+    unchanged = answered(site, request("/a.html", fields={"If-None-Match": "*"}))
+    assert (unchanged.status, unchanged.fields) == (
+        304,
+        (("Cache-Control", "no-cache"), ("Vary", "Accept-Encoding")),
+    )
 
 
 # --- bodies and what may be remembered --------------------------------------------------------------------
@@ -192,7 +200,7 @@ def test_a_large_file_is_not_read(root: Root, folder: Path) -> None:
     put(folder / "at", b"x" * 50)
     put(folder / "over", b"y" * 51)
     site = Site(root, wall=lambda: LATER, limits=FileLimits(memo_entry=50))
-    at, over = site.reply(request("/at")), site.reply(request("/over"))
+    at, over = answered(site, request("/at")), answered(site, request("/over"))
     assert isinstance(at.body, bytes)
     assert isinstance(over.body, FileBody)
     assert over.validator is None
@@ -205,7 +213,7 @@ def test_a_reply_is_justified_until_something_changes(site: Site, folder: Path) 
     file = put(folder / "d" / "a.txt", b"hello")
 
     def remembered() -> Any:
-        reply = site.reply(request("/d/a.txt"))
+        reply = answered(site, request("/d/a.txt"))
         assert reply.validator is not None
         assert reply.validator()
         return reply.validator
@@ -233,22 +241,22 @@ def test_a_reply_is_justified_until_something_changes(site: Site, folder: Path) 
 def test_a_file_that_changed_a_moment_ago_is_not_remembered(root: Root, folder: Path) -> None:
     changed = put(folder / "a.txt", b"hello").stat().st_ctime
     young, old = site_of(root, changed + 0.9), site_of(root, changed + 1.1)
-    assert young.reply(request("/a.txt")).validator is None
-    assert young.reply(request("/a.txt", fields={"If-None-Match": PAGE_TAG})).validator is None
-    assert old.reply(request("/a.txt")).validator is not None
+    assert answered(young, request("/a.txt")).validator is None
+    assert answered(young, request("/a.txt", fields={"If-None-Match": PAGE_TAG})).validator is None
+    assert answered(old, request("/a.txt")).validator is not None
 
 
 def test_a_young_file_has_a_weak_tag(root: Root, folder: Path) -> None:
     put(folder / "a.txt", b"hello")
     young = site_of(root, LONG_AGO + 0.5)
-    assert fields_of(young.reply(request("/a.txt")))["etag"] == f"W/{PAGE_TAG}"
-    assert young.reply(request("/a.txt", fields={"If-None-Match": PAGE_TAG})).status == 304
+    assert fields_of(answered(young, request("/a.txt")))["etag"] == f"W/{PAGE_TAG}"
+    assert answered(young, request("/a.txt", fields={"If-None-Match": PAGE_TAG})).status == 304
 
 
 @pytest.mark.parametrize("path", ["/", "/d", "/none", "/%zz"])
 def test_pages_are_not_remembered(site: Site, folder: Path, path: str) -> None:
     (folder / "d").mkdir()
-    assert site.reply(request(path)).validator is None
+    assert answered(site, request(path)).validator is None
 
 
 @pytest.mark.attack(39)
@@ -266,10 +274,11 @@ def test_a_file_that_changes_while_it_is_read_makes_no_claims(
         return real(fd, count, offset)
 
     monkeypatch.setattr(os, "pread", read)
-    reply = site.reply(request("/a.txt"))
+    reply = answered(site, request("/a.txt"))
     monkeypatch.undo()
     assert (reply.status, reply.length, reply.body) == (200, len(sent), sent)
-    assert set(fields_of(reply)) == {"content-type", "cache-control", "x-content-type-options"}
+    assert "etag" not in fields_of(reply)
+    assert "last-modified" not in fields_of(reply)
     assert reply.validator is None
 
 
@@ -280,7 +289,7 @@ def test_a_disk_that_fails_is_500(site: Site, folder: Path, monkeypatch: pytest.
         raise OSError(5, "Input/output error")
 
     monkeypatch.setattr(os, "pread", fail)
-    reply = site.reply(request("/a.txt"))
+    reply = answered(site, request("/a.txt"))
     assert reply.status == 500
     assert b"Input/output" not in body_of(reply)
 
@@ -301,7 +310,7 @@ def test_a_lack_of_descriptors_is_503_and_says_when_to_come_again(
     monkeypatch.setattr(os, "open", fail)
     for name in (b"d", b"index.html"):
         missing.append(name)
-        reply = site.reply(request("/d/"))
+        reply = answered(site, request("/d/"))
         assert reply.status == 503
         assert fields_of(reply)["retry-after"] == "1"
 
@@ -312,7 +321,7 @@ def test_a_fault_of_the_program_is_not_hidden(site: Site, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(site.root, "locate", fail)
     with pytest.raises(ZeroDivisionError):
-        site.reply(request("/"))
+        answered(site, request("/"))
 
 
 def test_all_404s_are_the_same(site: Site, folder: Path) -> None:
@@ -320,7 +329,7 @@ def test_all_404s_are_the_same(site: Site, folder: Path) -> None:
     (folder / "out").symlink_to("../outside/secret.txt")
     (folder / "gone").symlink_to("../outside/nothing")
     pages = {
-        body_of(site.reply(request(path)))
+        body_of(answered(site, request(path)))
         for path in ("/none", "/.git", "/a%2fb", "/a.txt/", "/out", "/gone")
     }
     assert len(pages) == 1
@@ -329,7 +338,7 @@ def test_all_404s_are_the_same(site: Site, folder: Path) -> None:
 def test_refusals_reach_the_caller_as_replies(site: Site) -> None:
     with pytest.raises(RequestError):
         site.root.locate("/%zz")
-    assert site.reply(request("/%zz")).status == 400
+    assert answered(site, request("/%zz")).status == 400
 
 
 # --- what it costs ----------------------------------------------------------------------------------------
@@ -348,7 +357,7 @@ FOLDER_ON_THE_WAY = Counter(open=1, close=1)
         ("/d/a.txt", IN_ROOT + FOLDER_ON_THE_WAY),
         ("/d/", IN_ROOT + FOLDER_ON_THE_WAY),
         ("/d/e/a.txt", IN_ROOT + FOLDER_ON_THE_WAY + FOLDER_ON_THE_WAY),
-        ("/none", Counter(stat=1)),
+        ("/none", Counter(stat=2)),  # the site may have a page of its own for that
     ],
 )
 def test_a_reply_takes_no_more_system_calls_than_it_needs(
@@ -381,11 +390,11 @@ def test_a_reply_takes_no_more_system_calls_than_it_needs(
             "scandir",
         ):
             patched.setattr(os, name, counting(name))
-        reply = site.reply(request(path))
-        answered = counted.copy()
+        reply = answered(site, request(path))
+        used = counted.copy()
         counted.clear()
         unchanged = reply.validator is not None and reply.validator()
         validated = counted.copy()
-    assert answered == calls
+    assert used == calls
     assert unchanged is (path != "/none")
     assert validated == (calls - Counter(fstat=1, pread=1) if unchanged else Counter())

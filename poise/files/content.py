@@ -1,0 +1,264 @@
+"""An open file as a reply: which representation of it, whether it is needed at all, and which part.
+
+1. What the client accepts decides between the file, one that was compressed beforehand, and compressing it now
+   (:mod:`poise.files.codings`, :mod:`poise.files.compress`). Each has its own tag and length, and ``Vary`` says so.
+2. The preconditions are asked about the representation that was chosen, in the order of RFC 9110, 13.2.2.
+3. Then come the ranges. What is compressed while serving has none: a request for a part gets a part of the file.
+
+What is remembered by others is justified here: a reply carries a validator only when it would be answered with the same bytes for as
+long as everything that was looked at on the way looks the same, absent files included.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from poise.errors import RequestError
+from poise.files.codings import VARY, compressible, sibling, state_of
+from poise.files.compress import Compressor, Made
+from poise.files.conditional import Verdict, evaluate
+from poise.files.entity import Entity, entity_of, same_state, settled
+from poise.files.live import SCRIPT as LIVE_SCRIPT
+from poise.files.locate import Root
+from poise.files.located import Consulted, Located, refusal
+from poise.files.media import media_type
+from poise.files.names import Names
+from poise.files.partial import ACCEPT_RANGES, asked_ranges, file_fields, partial_reply
+from poise.http.errorpage import error_reply
+from poise.http.message import FileBody, Reply, Request
+from poise.limits import FileLimits
+from poise.wire.http.accept import IDENTITY
+
+Fields = Sequence[tuple[str, str]]
+Validator = Callable[[], bool]
+Answer = Callable[[Reply], None]
+
+REVALIDATE = ("Cache-Control", "no-cache")
+"""Keep it, but ask each time whether it has changed: what was saved a moment ago is what is seen."""
+
+NOSNIFF = ("X-Content-Type-Options", "nosniff")
+PLAIN_FIELDS = (REVALIDATE, NOSNIFF)
+
+
+class Contents:
+    """Answers for the files below ``root``.
+
+    ``compressor`` is None where nothing is compressed while serving, ``siblings`` says whether files that were compressed
+    beforehand are looked for, ``live`` whether pages get the script that loads them again, and ``kind_for(names)`` the
+    media type of a file whose name does not decide.
+    """
+
+    def __init__(
+        self,
+        root: Root,
+        wall: Callable[[], float],
+        limits: FileLimits,
+        *,
+        compressor: Compressor | None = None,
+        siblings: bool = True,
+        live: bool = False,
+        kind_for: Callable[[Names], str | None] = lambda _names: None,
+    ) -> None:
+        self._root = root
+        self._wall = wall
+        self._limits = limits
+        self._compressor = compressor
+        self._siblings = siblings
+        self._live = live
+        self._kind_for = kind_for
+
+    def page(self, found: Located, status: int) -> Reply:
+        """The open file ``found`` as the page for ``status``: whole, and for nobody to keep. Raises RequestError."""
+        kind = self._kind_for(found.names) or media_type(found.names[-1])
+        if self._live and kind.startswith("text/html"):
+            return self._live_page(found, kind, PLAIN_FIELDS, status)
+        fields = (("Content-Type", kind), *PLAIN_FIELDS)
+        size = found.stat.st_size
+        if size > self._limits.memo_entry:
+            return Reply(status, fields, FileBody(found.detach(), 0, size))
+        return Reply(status, fields, read_whole(found)[0])
+
+    def reply(
+        self, found: Located, request: Request, unchanged: Validator | None, answer: Answer
+    ) -> Reply | None:
+        """The answer for the open file ``found``, which is closed or handed on; None when ``answer`` gets it later.
+
+        ``unchanged()`` says whether the same address would still lead to the same file; None that it is not worth asking.
+        Raises RequestError.
+        """
+        kind = self._kind_for(found.names) or media_type(found.names[-1])
+        fields = list(PLAIN_FIELDS)
+        if self._live and kind.startswith("text/html"):
+            return self._live_page(found, kind, fields, 200)
+        if not compressible(kind):
+            return self._plain(found, request, kind, fields, unchanged)
+        fields.append(VARY)
+        accepted = request.fields.get("accept-encoding")
+        if accepted is None:
+            return self._plain(found, request, kind, fields, unchanged)
+        consulted: Consulted = ()
+        if self._siblings:
+            coding, beside, consulted = sibling(self._root, found, accepted, self._limits.choices)
+            if beside is not None:
+                still = both(unchanged, partial(state_of, self._root, consulted))
+                found.close()
+                with beside:
+                    coded = [("Content-Encoding", coding), *fields]
+                    return self._plain(beside, request, kind, coded, still)
+        still = both(unchanged, partial(state_of, self._root, consulted)) if consulted else unchanged
+        partly = request.method == "GET" and "range" in request.fields
+        if self._compressor is not None and not partly:
+            coding = self._compressor.coding(accepted, found.stat.st_size)
+            if coding != IDENTITY:
+                return self._coded(found, request, kind, coding, fields, still, answer)
+        return self._plain(found, request, kind, fields, still)
+
+    def _plain(
+        self,
+        found: Located,
+        request: Request,
+        kind: str,
+        fields: list[tuple[str, str]],
+        unchanged: Validator | None,
+    ) -> Reply:
+        """The file as it is, whole or in parts."""
+        now = self._wall()
+        entity = entity_of(found.stat, now)
+        size = found.stat.st_size
+        validator = unchanged if settled(found.stat, now) else None
+        refused = precondition(request, entity, now, fields, validator)
+        if refused is not None:
+            return refused
+        spans = asked_ranges(request, size=size, entity=entity, now=now, limits=self._limits)
+        if spans is not None:
+            return partial_reply(
+                found.detach(),
+                spans,
+                size=size,
+                media_type=kind,
+                entity=entity,
+                fields=fields,
+                limits=self._limits,
+            )
+        if size > self._limits.memo_entry:
+            return Reply(200, file_fields(kind, entity, fields), FileBody(found.detach(), 0, size))
+        data, whole = read_whole(found)
+        if not whole:
+            return Reply(200, file_fields(kind, Entity(None, None), fields), data)
+        return Reply(200, file_fields(kind, entity, fields), data, validator=validator)
+
+    def _coded(
+        self,
+        found: Located,
+        request: Request,
+        kind: str,
+        coding: str,
+        fields: list[tuple[str, str]],
+        unchanged: Validator | None,
+        then: Answer,
+    ) -> Reply | None:
+        """The file compressed now; as it is when nobody has the time, or when that is no smaller."""
+        now = self._wall()
+        state = found.stat
+        plain = entity_of(state, now)
+        # Weak: another version of the same library may make other bytes of the same content.
+        tag = plain.etag and f'W/{plain.etag.removeprefix("W/")[:-1]}-{coding}"'
+        entity = Entity(tag, plain.modified)
+        validator = unchanged if settled(state, now) else None
+        refused = precondition(request, entity, now, fields, validator)
+        if refused is not None:
+            return refused
+        made: list[Made] = []
+        later: list[Located] = []
+
+        def done(data: Made) -> None:
+            if not later:
+                made.append(data)  # at once: whoever asked is still listening
+                return
+            with later[0] as kept:
+                if data is None:
+                    try:
+                        reply = self._plain(kept, request, kind, fields, unchanged)
+                    except RequestError as error:
+                        reply = error_reply(error.status, error.detail)
+                else:
+                    reply = coded_reply(data, kind, coding, entity, fields, validator)
+            then(reply)
+
+        if not self._compressor.compressed(found, coding, done):  # type: ignore[union-attr]  # asked by reply()
+            return self._plain(found, request, kind, fields, unchanged)
+        if made:
+            if made[0] is None:
+                return self._plain(found, request, kind, fields, unchanged)
+            return coded_reply(made[0], kind, coding, entity, fields, validator)
+        kept = Located(found.detach(), state, is_folder=False, names=found.names)
+        later.append(kept)
+        return None
+
+    def _live_page(self, found: Located, kind: str, fields: Fields, status: int) -> Reply:
+        """A page with the script that loads it again at its end. It is never kept: it is about to change."""
+        size = found.stat.st_size
+        if size > self._limits.live_page:
+            return Reply(
+                status, file_fields(kind, Entity(None, None), fields), FileBody(found.detach(), 0, size)
+            )
+        data, _ = read_whole(found)
+        own = [("Content-Type", kind), ("Cache-Control", "no-store")]
+        return Reply(
+            status,
+            [*own, *(field for field in fields if field[0].lower() != "cache-control")],
+            data + LIVE_SCRIPT.encode(),
+        )
+
+
+def precondition(
+    request: Request, entity: Entity, now: float, fields: Fields, validator: Validator | None
+) -> Reply | None:
+    """304 or 412, when the preconditions ask for it."""
+    verdict = evaluate(request.fields, entity, now)
+    if verdict is Verdict.PRECONDITION_FAILED:
+        return error_reply(412, "The file is not in the state that the request asks for.")
+    if verdict is Verdict.NOT_MODIFIED:
+        return Reply(304, not_modified_fields(entity, fields), validator=validator)
+    return None
+
+
+def coded_reply(
+    data: bytes, kind: str, coding: str, entity: Entity, fields: Fields, validator: Validator | None
+) -> Reply:
+    """200 with what was compressed. It has no Accept-Ranges: its parts cannot be had."""
+    own = [field for field in file_fields(kind, entity, fields) if field != ACCEPT_RANGES]
+    own.insert(1, ("Content-Encoding", coding))
+    return Reply(200, own, data, validator=validator)
+
+
+def both(first: Validator | None, second: Validator) -> Validator | None:
+    """True while both are; None when nobody asks the first."""
+    return None if first is None else lambda: first() and second()
+
+
+def read_whole(found: Located) -> tuple[bytes, bool]:
+    """The content of a small file, and whether it stayed as it was while it was read.
+
+    One byte more than expected is asked for, so that a file that grows is noticed; what is returned is never
+    longer than the size that was found. Raises :class:`RequestError` when the reading fails.
+    """
+    size = found.stat.st_size
+    try:
+        data = os.pread(found.fd, size + 1, 0)
+        after = os.fstat(found.fd)
+    except OSError as error:
+        raise refusal(error) from error
+    return data[:size], len(data) == size and same_state(found.stat, after)
+
+
+NOT_MODIFIED = frozenset({"cache-control", "content-location", "expires", "vary"})
+"""What a 304 has of the 200's fields, besides the tag (RFC 9110, 15.4.5)."""
+
+
+def not_modified_fields(entity: Entity, fields: Fields) -> list[tuple[str, str]]:
+    """The fields of a 304: those that a cache needs to find and renew what it has, and those that are not the file's."""
+    own = [("ETag", entity.etag)] if entity.etag is not None else []
+    return [*own, *(field for field in fields if field[0].lower() in NOT_MODIFIED)]

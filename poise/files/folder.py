@@ -1,0 +1,173 @@
+"""How a folder is answered: as a page, as JSON, as an archive, or with what was found below it.
+
+An answer that is whole in memory has an entity tag made of its bytes, so that who comes back to an unchanged folder gets
+nothing twice. A long folder is sent while it is read, and has none.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any
+
+from poise.errors import RequestError
+from poise.files import live as reloading
+from poise.files.archive import KINDS, Archives
+from poise.files.content import precondition
+from poise.files.entity import Entity
+from poise.files.findings import findings_json, findings_page
+from poise.files.listing import FolderPage, Listing, listing
+from poise.files.locate import Root
+from poise.files.located import Located
+from poise.files.names import Names
+from poise.files.outline import JSON_FIELDS, FolderOutline
+from poise.files.readme import Readmes
+from poise.files.script import SCRIPT_HASH
+from poise.files.search import Hits, Searches
+from poise.files.texts import LANGUAGES, TAGS, TEXTS
+from poise.files.view import View, view_of
+from poise.files.walk import Hider
+from poise.http.errorpage import error_reply
+from poise.http.message import Reply, Request
+from poise.http.page import page_fields
+from poise.limits import FileLimits
+from poise.loop.offload import Overloaded
+from poise.loop.reactor import Reactor
+from poise.wire.http.accept import choose_language, prefers
+
+VARY = ("Vary", "Accept, Accept-Language")
+TAG_BYTES = 16
+
+Offload = Callable[..., Any]
+Answer = Callable[[Reply], None]
+
+
+class Folders:
+    """Answers for the folders below ``root`` that have no index file.
+
+    ``offload(function, *args)`` has something done beside the loop and gives what ``on_done`` can be asked of;
+    without it everything is done on the spot. Searches and archives need the ``reactor``.
+    """
+
+    def __init__(
+        self,
+        root: Root,
+        limits: FileLimits,
+        *,
+        offload: Offload | None = None,
+        reactor: Reactor | None = None,
+        hider: Hider | None = None,
+        live: bool = False,
+        name: str = "files",
+    ) -> None:
+        self._root = root
+        self._limits = limits
+        self._offload = offload
+        self._hider = hider
+        self._name = name
+        self._readmes = Readmes(root, limits.readme)
+        self._archives = None if reactor is None else Archives(reactor)
+        self._searches = None if reactor is None else Searches(reactor)
+        scripts = f"{SCRIPT_HASH}' '{reloading.SCRIPT_HASH}" if live else SCRIPT_HASH
+        self._fields = page_fields(scripts)
+        self._extra = reloading.SCRIPT if live else ""
+
+    def reply(self, found: Located, request: Request, answer: Answer) -> Reply | None:
+        """The answer for an open folder, which stays the caller's; None when ``answer`` gets it. Raises RequestError."""
+        view = view_of(request.query)
+        if view.form in KINDS and self._archives is not None:
+            return self._archives.reply(self._root, found, view.form, name=self._name, hides=self._hider)
+        most = self._limits.choices
+        accepted = request.fields.get("accept")
+        if view.form != "json" and prefers(accepted, "application/json", "text/html", most):
+            view = view.but(form="json")
+        language = choose_language(request.fields.get("accept-language"), LANGUAGES, most)
+        if view.words and self._searches is not None:
+            names = found.names
+            self._searches.begin(
+                self._root,
+                found,
+                view.words,
+                lambda hits, error: answer(self._findings(request, hits, error, names, view, language)),
+                hides=self._hider,
+            )
+            return None
+        if view.form == "json":
+            outline = FolderOutline(found.names, self._limits, view)
+            return tagged(
+                request, (*JSON_FIELDS, VARY), listing(self._root, found, view, outline, self._hider)
+            )
+        return self._page_or_later(request, found, view, language, answer)
+
+    def _page_or_later(
+        self, request: Request, found: Located, view: View, language: str, answer: Answer
+    ) -> Reply | None:
+        readme = self._readmes.html(found)
+        if isinstance(readme, str):
+            return self._page(request, found, view, language, readme)
+        if self._offload is None:
+            return self._page(request, found, view, language, readme())
+        try:
+            rendering = self._offload(readme)
+        except Overloaded:
+            return self._page(request, found, view, language, "")
+        kept = Located(found.detach(), None, is_folder=True, names=found.names, slash=True)
+        rendering.on_done(partial(self._page_later, request, kept, answer, view, language))
+        return None
+
+    def _page(self, request: Request, found: Located, view: View, language: str, readme: str) -> Reply:
+        page = FolderPage(
+            found.names, self._limits, view, TEXTS[language], language, readme=readme, extra=self._extra
+        )
+        return tagged(
+            request, self._page_fields(language), listing(self._root, found, view, page, self._hider)
+        )
+
+    def _page_fields(self, language: str) -> tuple[tuple[str, str], ...]:
+        return (*self._fields, ("Content-Language", TAGS[language]), VARY)
+
+    def _page_later(
+        self,
+        request: Request,
+        found: Located,
+        answer: Answer,
+        view: View,
+        language: str,
+        readme: str | None,
+        error: Exception | None,  # noqa: ARG002 - a README that cannot be rendered is left out
+    ) -> None:
+        with found:
+            try:
+                reply = self._page(request, found, view, language, readme or "")
+            except RequestError as refused:
+                reply = error_reply(refused.status, refused.detail)
+        answer(reply)
+
+    def _findings(
+        self,
+        request: Request,
+        hits: Hits | None,
+        error: Exception | None,
+        names: Names,
+        view: View,
+        language: str,
+    ) -> Reply:
+        if hits is None:
+            if isinstance(error, RequestError):
+                return error_reply(error.status, error.detail)
+            return error_reply(500, "The search could not be made.")
+        if view.form == "json":
+            return tagged(request, (*JSON_FIELDS, VARY), findings_json(hits, names, view))
+        body = findings_page(hits, names, view, TEXTS[language], language, self._extra)
+        return tagged(request, self._page_fields(language), body)
+
+
+def tagged(request: Request, fields: Iterable[tuple[str, str]], body: bytes | Listing) -> Reply:
+    """200 with ``body`` and a tag of its own, or the 304 or 412 that the preconditions ask for."""
+    if not isinstance(body, bytes):
+        return Reply(200, fields, body)
+    tag = f'"{hashlib.blake2b(body, digest_size=TAG_BYTES).hexdigest()}"'
+    own = [*fields, ("ETag", tag)]
+    # Without a time of its own nothing is compared with the date of now.
+    return precondition(request, Entity(tag, None), 0.0, own, None) or Reply(200, own, body)
