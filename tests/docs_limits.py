@@ -1,4 +1,4 @@
-"""Writes the chapter *Limits* of docs/design.md from poise/limits/rooms.py: ``python3 -m tests.docs_limits``."""
+"""Writes the chapter *Limits* of docs/design.md from poise/limits/: ``python3 -m tests.docs_limits``."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ BEGIN, END = "<!-- limits: begin -->", "<!-- limits: end -->"
 
 
 def families() -> list[type]:
-    """The limits dataclasses, in the order in which they stand in the module."""
+    """The limits dataclasses, in the order in which they stand in their modules."""
     found = [
         member
         for member in vars(limits).values()
         if inspect.isclass(member) and issubclass(member, Checked) and member is not Checked
     ]
-    return sorted(found, key=lambda family: inspect.getsourcelines(family)[1])
+    return sorted(found, key=lambda family: (family.__module__, inspect.getsourcelines(family)[1]))
 
 
 def chapter() -> str:

@@ -55,7 +55,7 @@ PAGES = (
         "Streams: TCP and unix sockets",
         "listen Listener connect Connecting ConnectError ResolveError Stream Protocol BufferedProtocol",
     ),
-    _page("tls.md", "TLS", "ServerTLS ClientTLS TLSStream TLSError TLSTruncated"),
+    _page("tls.md", "TLS", "ServerTLS ClientTLS TLSStream start_tls TLSError TLSTruncated"),
     _page(
         "framing.md",
         "Framing: messages in a stream",
@@ -71,7 +71,11 @@ PAGES = (
     _page("processes.md", "Child processes", "spawn Process ProcessProtocol PIPE STDOUT DEVNULL"),
     _page("offload.md", "Work beside the loop", "offload Offloaded Overloaded"),
     _page("asyncio.md", "Together with asyncio", "embed Embedded PoiseSelector"),
-    _page("http.md", "HTTP", "HTTPServer Request Reply FileBody RequestError AccessLog"),
+    _page(
+        "http.md",
+        "HTTP",
+        "HTTPServer Request Reply FileBody Feed EventStream RequestError AccessLog CombinedLog JSONLog",
+    ),
     _page("files.md", "A folder as a web site", "Root Site FileServer"),
     _page(
         "limits.md",
@@ -141,7 +145,7 @@ def about_class(name: str, thing: type) -> list[str]:
         for base in thing.__bases__
         if base in public or base.__module__ in ("builtins", "selectors")
     ]
-    bases = [base for base in bases if base != "object"]
+    bases = [base for base in bases if base != "object" and not (base == "Protocol" and is_layer(thing))]
     if bases:
         lines += [f"A {' and a '.join(f'`{base}`' for base in bases)}.", ""]
     lines += [markdown(inspect.getdoc(thing)), ""]
@@ -220,23 +224,36 @@ def members(thing: type) -> Iterator[tuple[str, Any]]:
             interesting = isinstance(member, property | staticmethod | classmethod) or inspect.isfunction(
                 member
             )
-            if interesting and not name.startswith("_") and name not in seen and name not in INTERNAL:
+            hidden = name in INTERNAL or (is_layer(thing) and name in HEARD)
+            if interesting and not name.startswith("_") and name not in seen and not hidden:
                 seen.add(name)
                 yield name, member
 
+
+def is_layer(thing: type) -> bool:
+    """Whether it is a stream that hears of another one below it, which is nothing to those who use it."""
+    return issubclass(thing, poise.Protocol) and hasattr(thing, "write")
+
+
+HEARD = {*vars(poise.Protocol), *vars(poise.Protocol.__base__)}
 
 CLASSES = [name for name in poise.__all__ if inspect.isclass(getattr(poise, name))]
 
 # Called by rooms of Poise only; public because they live in other rooms.
 INTERNAL = {
     "begin",
+    "call_last",
+    "check_open",
+    "claim",
     "exchange_gone",
     "fail",
     "handle",
+    "holds_input",
     "parse",
     "refuse",
     "remember",
     "sooner",
+    "tell_when_drained",
 }
 
 

@@ -65,6 +65,18 @@ def parameters(names: Iterable[str], *verdicts: str) -> list[Any]:
     return found
 
 
+def table(name: str) -> list[Any]:
+    """The cases of ``../shared/data/{name}.json`` as pytest parameters; an absent file gives one skipped test."""
+    path = FOLDER / f"{name}.json"
+    if not path.is_file():
+        return [
+            pytest.param(
+                None, id=name, marks=pytest.mark.skip(reason=f"../shared/data/{name}.json is absent")
+            )
+        ]
+    return json.loads(path.read_text("utf-8"))["cases"]  # type: ignore[no-any-return]  # as JSON has it
+
+
 def with_host(raw: bytes) -> bytes:
     """``raw`` with a Host behind the request line when it begins with an HTTP/1.1 head that has none."""
     end = raw.find(b"\r\n", 2)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import poise
+from poise.net.tls_engine import KNOWN
 from tests import docs_reference
 from tests.examples.running import Example, Peer, running, talk_past_a_sleeper
 
@@ -171,6 +172,17 @@ def test_the_index_leads_to_every_name() -> None:
     assert docs_reference.renewed_index(index) == index, "run `make docs`"
     for name in poise.__all__:
         assert name == "__version__" or f"[`{name}`](" in index, name
+
+
+def test_the_page_on_tls_says_what_is_known_and_nothing_of_the_layer() -> None:
+    page = (docs_reference.FOLDER / "tls.md").read_text(encoding="utf-8")
+    about = page.partition("\n## `TLSStream`\n")[2].partition("\n## ")[0]
+    known = about.partition("`get_extra_info(")[2].partition("\n- ")[0]
+    for name in (*KNOWN, "Stream knows"):
+        assert name in known
+    assert "`get_protocol()`" in about
+    for name in ("A `Protocol`", "data_received(", "connection_made(", "resume_writing("):
+        assert name not in about
 
 
 def test_a_changed_docstring_would_be_noticed() -> None:

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from typing import Any
 
 import poise
-from poise.cli import discovery, options, standard
+from poise.cli import checking, discovery, options, people, site_options, standard
+from poise.cli.command import Command
 from poise.errors import MachineFault
 
 CANNOT_START = 3
@@ -21,12 +21,41 @@ Put a folder on the web, safely and fast, from one readiness loop.
   poise serve              this folder, for this machine only
   poise serve DIR --lan    another folder, for everyone in the local network
   poise find               who serves in the local network and can be found (serve --announce)
+  poise check [DIR]        which settings count there, from where, and what is wrong with its poise.toml
 """
 
 SERVE = """\
 Serve a folder over HTTP. Without options: the current folder, for this machine only, on port 8000 or the
-next one that is free. Every option can also be given in the environment: --max-head as POISE_MAX_HEAD.
-Ctrl-C stops it after the replies in flight are finished.
+next one that is free. Ctrl-C stops it after the replies in flight are finished.
+"""
+
+SERVE_EXAMPLES = """\
+examples:
+  poise serve                                this folder, for this machine only
+  poise serve --open                         and shown in the browser at once
+  poise serve ~/Photos --lan                 for everyone in the local network
+  poise serve --lan --tls self               encrypted, with a throw-away certificate
+  poise serve --port 80 --host 192.0.2.7     at this address and port, and no other
+  poise serve --log access.log --log-format combined
+
+Every option can also be given in the environment: --max-head 8K as POISE_MAX_HEAD=8K; and in a file: poise check --help.
+"""
+
+COMPLETIONS = """\
+Print what makes a shell complete the commands and options of poise when Tab is pressed. Where it goes:
+
+  poise completions bash > ~/.local/share/bash-completion/completions/poise
+  poise completions zsh > ~/.zfunc/_poise      with fpath=(~/.zfunc $fpath) before compinit in ~/.zshrc
+  poise completions fish > ~/.config/fish/completions/poise.fish
+
+To try it in this shell only: eval "$(poise completions bash)", zsh likewise; in fish: poise completions fish | source
+"""
+
+MAN = """\
+Print the manual page poise(1), which says everything that the help of all commands says. To read it, and to install it:
+
+  poise man | man -l -
+  poise man > ~/.local/share/man/man1/poise.1
 """
 
 
@@ -40,6 +69,7 @@ def parser() -> argparse.ArgumentParser:
         "serve",
         help="serve a folder over HTTP",
         description=SERVE,
+        epilog=SERVE_EXAMPLES,
         usage="poise serve [options] [DIR]",  # in one line: a mistake should not disappear below forty options
     )
     add_serve(serve)
@@ -49,36 +79,49 @@ def parser() -> argparse.ArgumentParser:
         help="show who serves in the local network",
         description=discovery.FIND,
         usage="poise find [options]",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     discovery.add_find(find)
     find.set_defaults(run=_find)
-    serve.commands = find.commands = (serve, find)
+    checking.add_check(commands, add_serve).set_defaults(run=_check)
+    add_papers(commands)
+    for command in commands.choices.values():
+        command.commands = tuple(commands.choices.values())
     return top
 
 
-class Command(argparse.ArgumentParser):
-    """The parser of one command, whose options can be given in the environment, too."""
-
-    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """As argparse does, with defaults from the environment; help is given whatever that says."""
-        if {"-h", "--help"} & set(args or ()):
-            return super().parse_known_args(args, namespace)
-        options.read_environment(self)
-        known, unknown = super().parse_known_args(args, namespace)
-        if unknown:  # told here, by the command that they were given to, and not by the program above it
-            self.error(f"unknown: {' '.join(unknown)}; {self.prog} --help lists what there is")
-        for name in options.unknown_variables(self.commands):
-            standard.say(f"{name} in the environment is no option of any command, and has no effect")
-        return known, unknown
-
-    commands: Sequence[argparse.ArgumentParser] = ()
-
-
-def add_serve(serve: argparse.ArgumentParser) -> None:
-    serve.add_argument(
+def add_serve(serve: Command) -> None:
+    what = serve.add_argument_group("what")
+    what.add_argument(
         "dir", nargs="?", default=".", metavar="DIR", help="the folder (default: the current one)"
     )
+    what.add_argument("--dotfiles", action="store_true", help="serve files whose names begin with a dot, too")
+    what.add_argument("--no-listing", action="store_true", help="answer 404 for a folder without index.html")
+    what.add_argument(
+        "--live",
+        action="store_true",
+        help="pages load themselves again when a file changes: for whoever is writing them",
+    )
+    what.add_argument(
+        "--no-compress",
+        action="store_true",
+        help="compress nothing while serving; files that were compressed beforehand (a.js.br, .zst, .gz) are still sent",
+    )
+    add_where(serve)
+    site_options.add_site(serve)
+    people.add_start(serve)
+    add_tls(serve)
+    people.add_log(serve)
+    how = serve.rare_group("how")
+    site_options.add_opposites(how)
+    how.add_argument(
+        "--poller",
+        choices=("epoll", "kqueue", "poll", "select"),
+        help="the system call to wait with (default: the best)",
+    )
+    options.add_limits(serve.rare_group("limits", options.ABOUT_LIMITS))
+
+
+def add_where(serve: argparse.ArgumentParser) -> None:
     where = serve.add_argument_group("where")
     where.add_argument(
         "--host",
@@ -106,18 +149,20 @@ def add_serve(serve: argparse.ArgumentParser) -> None:
         help="a name besides the local ones that a server on loopback answers to; may be given more than once",
     )
     discovery.add_announce(where)
-    add_tls(serve)
-    what = serve.add_argument_group("what")
-    what.add_argument("--dotfiles", action="store_true", help="serve files whose names begin with a dot, too")
-    what.add_argument("--no-listing", action="store_true", help="answer 404 for a folder without index.html")
-    how = serve.add_argument_group("how")
-    how.add_argument(
-        "--poller",
-        choices=("epoll", "kqueue", "poll", "select"),
-        help="the system call to wait with (default: the best)",
+
+
+def add_papers(commands: argparse._SubParsersAction[Command]) -> None:
+    """``poise completions`` and ``poise man``: what is made of these parsers for others to read."""
+    completions = commands.add_parser(
+        "completions",
+        help="print the completions for a shell",
+        description=COMPLETIONS,
+        usage="poise completions {bash,zsh,fish}",
     )
-    how.add_argument("--no-access-log", action="store_true", help="no line per request on stderr")
-    options.add_limits(serve)
+    completions.add_argument("shell", choices=("bash", "zsh", "fish"), help="for which shell")
+    completions.set_defaults(run=_completions)
+    man = commands.add_parser("man", help="print the manual page", description=MAN, usage="poise man")
+    man.set_defaults(run=_man)
 
 
 def add_tls(serve: argparse.ArgumentParser) -> None:
@@ -147,6 +192,26 @@ def _find(args: argparse.Namespace) -> int:
     from poise.cli.find import find
 
     return find(args)
+
+
+def _check(args: argparse.Namespace) -> int:
+    from poise.cli.check import check
+
+    return check(args)
+
+
+def _completions(args: argparse.Namespace) -> int:
+    from poise.cli.completions import completions
+
+    standard.write(standard.OUTPUT, completions(args.shell, parser()))
+    return 0
+
+
+def _man(_args: argparse.Namespace) -> int:
+    from poise.cli.man import man_page
+
+    standard.write(standard.OUTPUT, man_page(parser()))
+    return 0
 
 
 def main(argv: Sequence[str] | None = None) -> int:

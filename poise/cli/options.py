@@ -10,6 +10,7 @@ import argparse
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import Field, fields
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from poise import limits
@@ -22,6 +23,7 @@ LIMITS = (
     limits.HttpLimits,
     limits.FileLimits,
 )
+ABOUT_LIMITS = "how much is too much; sizes take the suffixes K, M and G, times are seconds"
 L = TypeVar("L", bound=Checked)
 SIZES = {"k": 1024, "m": 1024**2, "g": 1024**3}
 TRUE = frozenset({"1", "true", "yes", "on"})
@@ -35,11 +37,8 @@ def public_limits() -> Iterator[tuple[type[Checked], Field[Any]]]:
                 yield room, spec
 
 
-def add_limits(parser: argparse.ArgumentParser) -> None:
+def add_limits(group: argparse._ArgumentGroup) -> None:
     """One option for each public limit."""
-    group = parser.add_argument_group(
-        "limits", "how much is too much; sizes take the suffixes K, M and G, times are seconds"
-    )
     for _, spec in public_limits():
         meta = spec.metadata
         group.add_argument(
@@ -91,6 +90,17 @@ def default_of(spec: Field[Any]) -> str:
     return shown(spec.default) if spec.metadata["unit"] == "bytes" else f"{spec.default:g}"
 
 
+def is_number(action: argparse.Action) -> bool:
+    """Whether an option's value is a number: a limit, or a port."""
+    return action.type is port or unit_of(action) is not None
+
+
+def unit_of(action: argparse.Action) -> str | None:
+    """The unit of the limit that an option sets; None for any other option."""
+    names = {spec.metadata["option"].replace("-", "_"): spec.metadata["unit"] for _, spec in public_limits()}
+    return names.get(action.dest)
+
+
 def chosen(room: type[L], args: argparse.Namespace) -> L:
     """The limits of one room as the arguments have them."""
     values = {
@@ -106,8 +116,16 @@ def variable(option: str) -> str:
     return "POISE_" + option.removeprefix("--").replace("-", "_").upper()
 
 
-def read_environment(parser: argparse.ArgumentParser, environment: Mapping[str, str] = os.environ) -> None:
-    """Make what the environment says the default of ``parser``; a value that makes no sense is a usage error."""
+def read_environment(
+    parser: argparse.ArgumentParser,
+    environment: Mapping[str, str] = os.environ,
+    *,
+    plain: Mapping[str, Any] = MappingProxyType({}),
+) -> None:
+    """Make what the environment says the default of ``parser``; a value that makes no sense is a usage error.
+
+    ``plain`` has the defaults of what a file has said before, which a switch turned off here comes back to.
+    """
     for action in parser._actions:  # argparse has no public list of them
         names = [name for name in action.option_strings if name.startswith("--")]
         if not names or isinstance(action, argparse._HelpAction):
@@ -120,8 +138,15 @@ def read_environment(parser: argparse.ArgumentParser, environment: Mapping[str, 
                 parser.set_defaults(**{action.dest: _value(parser, action, text)})
             elif _is_yes(text):
                 parser.set_defaults(**{action.dest: action.const})
+            elif action.dest in plain and parser.get_default(action.dest) == action.const:
+                parser.set_defaults(**{action.dest: plain[action.dest]})
         except (argparse.ArgumentTypeError, argparse.ArgumentError, ValueError) as error:
             parser.error(f"{variable(names[0])}: {error}")
+
+
+def counts(action: argparse.Action, text: str | None) -> bool:
+    """Whether a variable with this text says something to ``action``."""
+    return bool(text) and (action.nargs != 0 or str(text).strip().lower() in TRUE)
 
 
 def unknown_variables(
@@ -142,7 +167,9 @@ def _is_yes(text: str) -> bool:
 
 def _value(parser: argparse.ArgumentParser, action: argparse.Action, text: str) -> object:
     if isinstance(action, argparse._AppendAction):
-        return [parser._get_value(action, word) for word in text.split(",") if word]
+        words = text.split(getattr(action, "separator", ","))
+        values = [parser._get_value(action, word.strip()) for word in words if word.strip()]
+        return values if getattr(action, "replaces", False) else [*parser.get_default(action.dest), *values]
     value = parser._get_value(action, text)
     parser._check_value(action, value)
     return value

@@ -10,6 +10,7 @@ import tempfile
 from typing import TYPE_CHECKING
 
 from poise.cli.standard import say
+from poise.cli.where import network_addresses
 from poise.errors import MachineFault
 from poise.loop.clock import RealClock
 
@@ -40,10 +41,11 @@ def server_tls(args: argparse.Namespace) -> ServerTLS | None:
 
 def _throw_away() -> ServerTLS:
     """A certificate of our own for the names and addresses of this machine."""
-    from poise.net.address import own_addresses
     from poise.net.certificates import ServerTLS
 
-    pem, fingerprint = self_signed(["localhost", os.uname().nodename, "127.0.0.1", "::1", *own_addresses()])
+    pem, fingerprint = self_signed(
+        ["localhost", os.uname().nodename, "127.0.0.1", "::1", *network_addresses()]
+    )
     # The library reads certificates from files only. Nobody but us can open this one, and it is gone at once.
     with tempfile.NamedTemporaryFile(prefix="poise-", suffix=".pem") as file:
         file.write(pem)

@@ -3,29 +3,32 @@
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from poise.cli import standard, where
+from poise.cli import site_options, where
 from poise.cli.announce import announce, chosen_name
+from poise.cli.log import Log
 from poise.cli.options import chosen
 from poise.cli.secure import server_tls
 from poise.cli.standard import say
+from poise.cli.welcome import welcome
 from poise.errors import MachineFault
+from poise.files.live import Live
 from poise.files.locate import Root
 from poise.files.server import FileServer
 from poise.files.site import Site
 from poise.http.hosts import local_or
-from poise.http.log import AccessLog
-from poise.limits import FileLimits, HttpLimits, ListenLimits, LogLimits, StreamLimits, TLSLimits
+from poise.limits import FileLimits, HttpLimits, ListenLimits, StreamLimits, TLSLimits
 from poise.loop.reactor import Reactor
-from poise.net.sink import Sink
 from poise.readiness.by_select import BySelect
 
 if TYPE_CHECKING:
+    from poise.files.rules import SiteRules
     from poise.net.announcer import Announcer
     from poise.net.certificates import ServerTLS
 
@@ -39,13 +42,15 @@ def serve(args: argparse.Namespace) -> int:
     listen_limits = _fit_descriptors(chosen(ListenLimits, args), args.poller)
     file_limits = chosen(FileLimits, args)
     name = chosen_name(args)
+    rules = site_options.rules(args, limits=file_limits)
     with (
-        Root(args.dir, dotfiles=args.dotfiles, limits=file_limits) as root,
+        Root(
+            args.dir, dotfiles=rules.dotfiles, symlinks=rules.symlinks, hides=rules.hides, limits=file_limits
+        ) as root,
         Reactor(args.poller) as reactor,
     ):
-        log_limits = LogLimits()
-        stderr = Sink(reactor, standard.ERROR, log_limits)
-        site = Site(root, wall=reactor.clock.wall, limits=file_limits, listing=not args.no_listing)
+        log = Log(reactor, args)
+        site = _site(args, root, rules, reactor)
         server = FileServer(
             reactor,
             site,
@@ -53,7 +58,7 @@ def serve(args: argparse.Namespace) -> int:
             listen_limits=listen_limits,
             stream_limits=chosen(StreamLimits, args),
             tls_limits=chosen(TLSLimits, args),
-            log=None if args.no_access_log else AccessLog(reactor, stderr.write, log_limits),
+            log=log.access,
         )
         tls = server_tls(args)
         listener = where.listen(server, args.host, args.port, tls)
@@ -69,13 +74,27 @@ def serve(args: argparse.Namespace) -> int:
         if name is not None:
             announcer = announce(reactor, name, listener, scheme, args.discovery_port)
         _heed_signals(reactor, server, tls, announcer)  # before anybody is told that we are here
-        urls = where.urls(listener, scheme)
-        standard.write(standard.OUTPUT, "".join(f"{url}\n" for url in urls))
+        reactor.signals.add(signal.SIGUSR1, log.reopen)
+        welcome(reactor, listener, scheme, args)
         reactor.run()
-        if server.log is not None:
-            server.log.flush()
-        stderr.finish(log_limits.finish)
+        log.finish()
     return 0
+
+
+def _site(args: argparse.Namespace, root: Root, rules: SiteRules, reactor: Reactor) -> Site:
+    live = Live(reactor, args.dir, root.limits) if args.live else None
+    if live is not None and live.by == "polling":
+        say(f"changes are looked for every {root.limits.look:g} s: this system does not tell them")
+    return Site(
+        root,
+        wall=reactor.clock.wall,
+        rules=rules,
+        limits=root.limits,
+        reactor=reactor,
+        live=live,
+        compress=not args.no_compress,
+        name=os.path.basename(os.path.realpath(args.dir)) or "files",
+    )
 
 
 def _heed_signals(

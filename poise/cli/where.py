@@ -82,6 +82,16 @@ def urls(listener: Listener, scheme: str = "http") -> list[str]:
     host, port = bound
     hosts = [host]
     if host in EVERY_INTERFACE:
-        others = [each for each in addresses.own_addresses() if host == "::" or ":" not in each]
-        hosts = [DEFAULT_HOST, *others]
+        hosts = [DEFAULT_HOST, *(each for each in network_addresses() if host == "::" or ":" not in each)]
     return [f"{scheme}://{addresses.show((each, port))}/" for each in hosts]
+
+
+def network_addresses() -> list[str]:
+    """Where others reach this machine, the likeliest first: by the default route, or, without one, by any interface."""
+    found = addresses.own_addresses()
+    if any(":" not in each for each in found):
+        return found
+    # A network without a way out: a cable between two machines, or somebody who is a hotspot.
+    from poise.net import lan
+
+    return [*(each.ipv4 for each in lan.interfaces() if each.ipv4 and not each.loopback), *found]

@@ -48,10 +48,12 @@ def refused(capsys: pytest.CaptureFixture[str], *words: str, **environment: str)
     return text.splitlines()[-1]
 
 
-def helped(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> str:
+def helped(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, option: str = "--help-all"
+) -> str:
     monkeypatch.setenv("COLUMNS", "400")
     with pytest.raises(SystemExit) as caught:
-        parser().parse_args(["serve", "--help"])
+        parser().parse_args(["serve", option])
     assert caught.value.code == 0
     return re.sub(r"\s+", " ", capsys.readouterr().out)
 
@@ -78,6 +80,38 @@ def test_every_option_says_what_it_does(
     assert "8000" in text
     assert "everyone in the network" in text
     assert "POISE_MAX_HEAD" in text
+
+
+@pytest.mark.parametrize("option", ["-h", "--help"])
+def test_help_leaves_out_what_is_rare_and_says_how_to_see_it(
+    option: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = helped(capsys, monkeypatch, option)
+    assert "--help-all show every option" in text
+    assert text.index("what: DIR") < text.index("where:") < text.index("help: -h") < text.index("examples:")
+    assert "poise serve ~/Photos --lan" in text
+    for spec in PUBLIC:
+        assert f"--{spec.metadata['option']} " not in text.partition("examples:")[0]
+
+
+def test_help_fits_the_window_and_leaves_examples_as_they_are(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    with pytest.raises(SystemExit):
+        parser().parse_args(["serve", "--help"])
+    text, _, examples = capsys.readouterr().out.partition("examples:\n")
+    assert max(map(len, text.splitlines())) <= 60
+    assert "\n  poise serve --port 80 --host 192.0.2.7     at this address" in examples
+    assert "\nEvery option can also be given" in examples
+
+
+def test_help_is_given_whatever_the_environment_says(capsys: pytest.CaptureFixture[str]) -> None:
+    for option in ("--help", "--help-all"):
+        with pytest.raises(SystemExit) as caught:
+            parsed(option, POISE_PORT="nonsense")
+        assert caught.value.code == 0
+        assert "usage: poise serve" in capsys.readouterr().out
 
 
 def test_without_options_everything_has_its_default() -> None:
@@ -180,6 +214,13 @@ def test_usage_errors(words: list[str], capsys: pytest.CaptureFixture[str]) -> N
         ("POISE_DOTFILES", "", "dotfiles", False),
         ("POISE_NO_LISTING", "on", "no_listing", True),
         ("POISE_NO_ACCESS_LOG", "1", "no_access_log", True),
+        ("POISE_LOG", "a.log", "log", "a.log"),
+        ("POISE_LOG", "", "log", "-"),
+        ("POISE_LOG_FORMAT", "json", "log_format", "json"),
+        ("POISE_QR", "1", "qr", True),
+        ("POISE_NO_QR", "1", "qr", False),
+        ("POISE_NO_QR", "0", "qr", None),
+        ("POISE_OPEN", "1", "open", True),
         ("POISE_ALLOW_HOST", "a.example,b.example,", "allow_host", ["a.example", "b.example"]),
         ("POISE_POLLER", "poll", "poller", "poll"),
         ("POISE_MAX_HEAD", "8K", "max_head", 8192),
@@ -200,6 +241,7 @@ def test_every_option_has_a_variable(name: str, text: str, attribute: str, value
         ("POISE_DOTFILES", "maybe", "neither yes nor no"),
         ("POISE_LAN", "2", "neither yes nor no"),
         ("POISE_POLLER", "fastest", "invalid choice"),
+        ("POISE_LOG_FORMAT", "xml", "invalid choice"),
     ],
 )
 def test_a_variable_that_makes_no_sense_is_named(

@@ -30,7 +30,7 @@ from poise.net import address as addresses
 from poise.readiness.poller import available
 from tests.net.test_address import IPV6
 from tests.support.client import connected, get, read_answer
-from tests.support.program import PATIENCE, ROOT, TRACEBACK, program, serve_command, serving
+from tests.support.program import PATIENCE, ROOT, TRACEBACK, URL, program, serve_command, serving
 
 pytestmark = pytest.mark.slow
 REQUEST = b"GET /%b HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -253,7 +253,10 @@ def test_what_can_be_typed_into_a_browser(
     address: Any, expected: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(addresses, "own_addresses", lambda: ["192.0.2.1", "2001:db8::1"])
-    assert urls(Bound(address)) == expected  # type: ignore[arg-type]
+    for scheme in ("http", "https"):
+        shown = [f"{scheme}{url.removeprefix('http')}" for url in expected]
+        assert urls(Bound(address), scheme) == shown  # type: ignore[arg-type]
+        assert all(map(URL.fullmatch, shown))
 
 
 class Rlimit:
@@ -379,7 +382,7 @@ def test_ipv6_loopback(folder: Path) -> None:
 def test_a_unix_socket(folder: Path) -> None:
     command = [*serve_command(folder), "--host", "unix:s"]
     with serving(folder, command=command, cwd=folder, environment={"PYTHONPATH": str(ROOT)}) as served:
-        assert served.url == "http+unix:s"
+        assert (served.url, served.path) == ("http+unix:s", "s")
         with socket.socket(socket.AF_UNIX) as sock:
             sock.settimeout(PATIENCE)
             os.chdir(folder)
@@ -534,5 +537,5 @@ def test_an_unknown_option_is_told_by_the_command_in_two_lines() -> None:
     assert done.returncode == 2
     assert done.stderr == (
         "usage: poise serve [options] [DIR]\n"
-        "poise serve: error: unknown: --prot=5; poise serve --help lists what there is\n"
+        "poise serve: error: unknown: --prot=5; poise serve --help-all lists what there is\n"
     )
