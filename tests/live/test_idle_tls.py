@@ -50,14 +50,11 @@ def test_an_idle_tls_connection_costs_little(
     context = ssl.create_default_context(cafile=authority.file)
     options = ("--poller", "epoll", "--keep-alive-timeout", "600", "--tls-cert", authority.local())
     with serving(tmp_path / "served", *options) as served:
-        found = re.search(r":([0-9]+)/", served.url)
-        assert found
-        port = int(found[1])
         held: list[ssl.SSLSocket] = []
         try:
-            held += [asked(port, context) for _ in range(50)]  # whatever is made once is made
+            held += [asked(served.port, context) for _ in range(50)]  # whatever is made once is made
             before = private_dirty(served.pid)
-            held += [asked(port, context) for _ in range(HELD)]
+            held += [asked(served.port, context) for _ in range(HELD)]
             each = (private_dirty(served.pid) - before) / HELD
             record_property("private bytes for each TLS connection", each)
             assert each <= PRIVATE, f"{each:.0f} bytes for each of {HELD} connections"
