@@ -12,9 +12,10 @@ from __future__ import annotations
 import os
 from collections import OrderedDict
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
-from poise.files.codings import encoders
+from poise.files.codings import Encode, encoders
 from poise.files.entity import same_state
 from poise.files.located import Located
 from poise.limits import FileLimits
@@ -35,10 +36,13 @@ class Compressor:
         """``offload(function, *args)`` has it done beside the loop; without it, it is done on the spot."""
         self._limits = limits
         self._offload = offload
-        self._encoders = encoders()
         self._kept: OrderedDict[Key, Made] = OrderedDict()
         self._size = 0
         self._waiting: dict[Key, list[Callable[[Made], object]]] = {}
+
+    @cached_property
+    def _encoders(self) -> dict[str, Encode]:
+        return encoders()  # the extras are loaded for the first client that wants something compressed
 
     def coding(self, accepted: str | None, size: int) -> str:
         """How a file of ``size`` bytes goes to a client with this Accept-Encoding; ``identity`` as it is."""

@@ -8,25 +8,22 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable
-from functools import partial
-from typing import Any
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any
 
 from poise.errors import RequestError
 from poise.files import live as reloading
-from poise.files.archive import KINDS, Archives
 from poise.files.content import precondition
 from poise.files.entity import Entity
-from poise.files.findings import findings_json, findings_page
-from poise.files.listing import FolderPage, Listing, listing
+from poise.files.listing import FolderPage, Listing, Listings
 from poise.files.locate import Root
 from poise.files.located import Located
 from poise.files.names import Names
 from poise.files.outline import JSON_FIELDS, FolderOutline
 from poise.files.readme import Readmes
 from poise.files.script import SCRIPT_HASH
-from poise.files.search import Hits, Searches
 from poise.files.texts import LANGUAGES, TAGS, TEXTS
-from poise.files.view import View, view_of
+from poise.files.view import ARCHIVES, View, view_of
 from poise.files.walk import Hider
 from poise.http.errorpage import error_reply
 from poise.http.message import Reply, Request
@@ -35,6 +32,10 @@ from poise.limits import FileLimits
 from poise.loop.offload import Overloaded
 from poise.loop.reactor import Reactor
 from poise.wire.http.accept import choose_language, prefers
+
+if TYPE_CHECKING:
+    from poise.files.archive import Archives
+    from poise.files.search import Hits, Searches
 
 VARY = ("Vary", "Accept, Accept-Language")
 TAG_BYTES = 16
@@ -66,17 +67,31 @@ class Folders:
         self._offload = offload
         self._hider = hider
         self._name = name
+        self._listings = Listings(root, hider)
         self._readmes = Readmes(root, limits.readme)
-        self._archives = None if reactor is None else Archives(reactor)
-        self._searches = None if reactor is None else Searches(reactor)
+        self._reactor = reactor
         scripts = f"{SCRIPT_HASH}' '{reloading.SCRIPT_HASH}" if live else SCRIPT_HASH
         self._fields = page_fields(scripts)
         self._extra = reloading.SCRIPT if live else ""
 
+    # What few folders are asked for is loaded when the first one is.
+
+    @cached_property
+    def _archives(self) -> Archives | None:
+        from poise.files.archive import Archives
+
+        return None if self._reactor is None else Archives(self._reactor)
+
+    @cached_property
+    def _searches(self) -> Searches | None:
+        from poise.files.search import Searches
+
+        return None if self._reactor is None else Searches(self._reactor)
+
     def reply(self, found: Located, request: Request, answer: Answer) -> Reply | None:
         """The answer for an open folder, which stays the caller's; None when ``answer`` gets it. Raises RequestError."""
         view = view_of(request.query)
-        if view.form in KINDS and self._archives is not None:
+        if view.form in ARCHIVES and self._archives is not None:
             return self._archives.reply(self._root, found, view.form, name=self._name, hides=self._hider)
         most = self._limits.choices
         accepted = request.fields.get("accept")
@@ -94,10 +109,8 @@ class Folders:
             )
             return None
         if view.form == "json":
-            outline = FolderOutline(found.names, self._limits, view)
-            return tagged(
-                request, (*JSON_FIELDS, VARY), listing(self._root, found, view, outline, self._hider)
-            )
+            outline = FolderOutline(found.names, self._limits)
+            return tagged(request, (*JSON_FIELDS, VARY), self._listings.of(found, view, outline))
         return self._page_or_later(request, found, view, language, answer)
 
     def _page_or_later(
@@ -120,9 +133,7 @@ class Folders:
         page = FolderPage(
             found.names, self._limits, view, TEXTS[language], language, readme=readme, extra=self._extra
         )
-        return tagged(
-            request, self._page_fields(language), listing(self._root, found, view, page, self._hider)
-        )
+        return tagged(request, self._page_fields(language), self._listings.of(found, view, page))
 
     def _page_fields(self, language: str) -> tuple[tuple[str, str], ...]:
         return (*self._fields, ("Content-Language", TAGS[language]), VARY)
@@ -153,6 +164,8 @@ class Folders:
         view: View,
         language: str,
     ) -> Reply:
+        from poise.files.findings import findings_json, findings_page
+
         if hits is None:
             if isinstance(error, RequestError):
                 return error_reply(error.status, error.detail)

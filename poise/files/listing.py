@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from itertools import islice
 
+from poise.errors import RequestError
 from poise.files.locate import Root
 from poise.files.located import Located
 from poise.files.marks import FOLDER, SHEET_OF_MARKS, kind_of, mark
@@ -41,13 +42,15 @@ Pieces = Callable[[Scan], Iterator[bytes]]
 class Listing:
     """The page of a long folder, piece by piece: nothing while the folder is read, then its rows.
 
-    An iterator that lets go of the folder when it is closed, begun or not.
+    An iterator that lets go of the folder when it is closed, begun or not. ``on_read()`` is called once, when the folder was
+    read or nobody wants it any more.
     """
 
-    def __init__(self, scan: Scan, limits: FileLimits, make: Pieces) -> None:
-        self._limits = limits
+    def __init__(self, scan: Scan, make: Pieces, on_read: Callable[[], object]) -> None:
         self._scan = scan
         self._make = make
+        self._on_read = on_read
+        self._reading = True
         self._pieces: Iterator[bytes] | None = None
 
     def __iter__(self) -> Listing:
@@ -56,27 +59,51 @@ class Listing:
     def __next__(self) -> bytes:
         if self._pieces is None:
             if not self._scan.done:
-                self._scan.step(self._limits.looks)
+                self._scan.step()
                 return b""  # whoever sends this gives others a turn
+            self._read()
             self._pieces = self._make(self._scan)
         return next(self._pieces)
 
     def close(self) -> None:
         self._scan.close()
+        self._read()
+
+    def _read(self) -> None:
+        if self._reading:
+            self._reading = False
+            self._on_read()
 
 
-def listing(
-    root: Root, folder: Located, view: View, make: Pieces, hider: Hider | None = None
-) -> bytes | Listing:
-    """What ``make`` makes of ``folder``: whole when it is short, else piece by piece.
+class Listings:
+    """Makes what folders are answered with. Of long ones no more than ``limits.listings`` are read at a time."""
 
-    ``hider(names)`` gives what tells the hidden entries of a folder. Raises :class:`RequestError` when the folder may not be read, now and not while the pieces are made.
-    """
-    scan = Scan(root, folder, view, None if hider is None else hider(folder.names))
-    scan.step(root.limits.looks)
-    if not scan.done:
-        return Listing(scan, root.limits, make)
-    return b"".join(make(scan))
+    def __init__(self, root: Root, hider: Hider | None = None) -> None:
+        """``hider(names)`` gives what tells the hidden entries of a folder."""
+        self._root = root
+        self._hider = hider
+        self.under_way = 0
+
+    def of(self, folder: Located, view: View, make: Pieces) -> bytes | Listing:
+        """What ``make`` makes of ``folder``: whole when it is short, else piece by piece.
+
+        Raises :class:`RequestError` now and not while the pieces are made: 503 when too many are under way, and what the
+        gate says when the folder may not be read.
+        """
+        scan = Scan(self._root, folder, view, None if self._hider is None else self._hider(folder.names))
+        scan.step()
+        if scan.done:
+            return b"".join(make(scan))
+        if self.under_way >= self._root.limits.listings:
+            scan.close()
+            raise RequestError(
+                503, "Too many long folders are being read at the moment. Please try again soon."
+            )
+        self.under_way += 1
+        return Listing(scan, make, self._was_read)
+
+    def _was_read(self) -> None:
+        self.under_way -= 1
 
 
 class FolderPage:
@@ -105,8 +132,7 @@ class FolderPage:
     def __call__(self, scan: Scan) -> Iterator[bytes]:
         """The page, ``limits.rows`` entries at a time."""
         texts = self._texts
-        pages = max(1, -(-scan.count // self._limits.page))
-        view = self._view.but(page=min(self._view.page, pages))
+        view = self._view.but(page=scan.page)
         title = visible(self._names[-1]) if self._names else texts["top"]
         yield (
             f"{page_head(title, TAGS[self._language])}{SHEET_OF_MARKS}"
@@ -114,11 +140,11 @@ class FolderPage:
             f"<h1>{self._sentence(scan)}</h1>\n{tools(texts, some=scan.count > 0)}</header>\n"
             f'<main id="list">\n{table_head(view, texts) if scan.count else ""}'
         ).encode()
-        entries = scan.entries((view.page - 1) * self._limits.page, self._limits.page)
+        entries = scan.entries()
         while rows := [row(entry, texts) for entry in islice(entries, self._limits.rows)]:
             yield "".join(rows).encode()
         yield (
-            f"{TABLE_TAIL if scan.count else ''}{pager(view, pages, texts)}"
+            f"{TABLE_TAIL if scan.count else ''}{pager(view, scan.pages, texts)}"
             f"{up(self._names, texts) if self._names else ''}</main>\n{self._readme}{SCRIPT}{self._extra}{TAIL}"
         ).encode()
 

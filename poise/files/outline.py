@@ -14,7 +14,6 @@ from typing import Any
 from poise.files.measures import moment
 from poise.files.names import Names, path_of, quote
 from poise.files.scan import Entry, Scan
-from poise.files.view import PLAIN, View
 from poise.limits import FileLimits
 
 JSON_FIELDS = (
@@ -27,26 +26,23 @@ JSON_FIELDS = (
 class FolderOutline:
     """Makes the JSON of one folder: an instance is what ``listing`` calls when the folder has been read."""
 
-    def __init__(self, names: Names, limits: FileLimits, view: View = PLAIN) -> None:
+    def __init__(self, names: Names, limits: FileLimits) -> None:
         self._names = names
         self._limits = limits
-        self._view = view
 
     def __call__(self, scan: Scan) -> Iterator[bytes]:
         """The text, ``limits.rows`` entries at a time."""
-        pages = max(1, -(-scan.count // self._limits.page))
-        number = min(self._view.page, pages)
         about = {
             "path": path_of(self._names, folder=True),
             "folders": scan.folders,
             "files": scan.files,
             "bytes": scan.bytes,
             "complete": not scan.cut,
-            "page": number,
-            "pages": pages,
+            "page": scan.page,
+            "pages": scan.pages,
         }
         yield f'{json.dumps(about)[:-1]}, "entries": ['.encode()
-        entries = scan.entries((number - 1) * self._limits.page, self._limits.page)
+        entries = scan.entries()
         first = "\n"
         while some := [json.dumps(described(entry)) for entry in islice(entries, self._limits.rows)]:
             yield f"{first}{f',{chr(10)}'.join(some)}".encode()

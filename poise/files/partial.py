@@ -16,7 +16,6 @@ beforehand. A file that becomes shorter meanwhile ends the connection, as with s
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -121,7 +120,7 @@ class Parts:
         self._fd = fd
         self._spans = spans
         self._limit = limits.part
-        self.boundary = secrets.token_hex(BOUNDARY_BYTES)
+        self.boundary = os.urandom(BOUNDARY_BYTES).hex()
         try:
             self._heads = [part_head(self.boundary, media_type, span, size) for span in spans]
         except ValueError:

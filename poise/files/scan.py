@@ -1,8 +1,8 @@
 """Reading a folder a slice at a time, because a folder can be long and the loop has other guests.
 
-Each slice looks at a bounded number of entries and sorts what it keeps; sorted runs are joined two by two as they grow to
-the same length, so that no step of the way costs more than one merge. A link costs a walk of its own, which is why slices
-are short.
+Each slice looks at a bounded number of entries and sorts what it keeps. A link costs a walk of its own, which is why slices
+are short. Sorted runs are joined two by two while they are short, since sorting a long one is a step that nobody can
+interrupt; in the end they are merged, a slice at a time, as far as the page goes that is asked for. Only that is kept then.
 
 An entry is kept as one ``bytes`` whose beginning is its place in the order: a hundred thousand of them are some ten
 megabytes, and comparing them is the cheapest comparison that there is.
@@ -14,7 +14,8 @@ import os
 import re
 import stat
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from heapq import merge
 from itertools import islice
 from typing import NamedTuple
 
@@ -29,6 +30,7 @@ FOLDER_READ_FLAGS = FILE_FLAGS | getattr(os, "O_DIRECTORY", 0)
 NUMBER = struct.Struct(">Q")
 STATE = struct.Struct(">?Qq")  # is_folder, size, modified
 MOST = 2**64 - 1
+RUN = 2048  # entries: a run is joined to a longer one no more
 EPOCH = 2**63  # added to a time, so that those before 1970 sort before the others
 
 
@@ -100,11 +102,16 @@ class Scan:
         self.folders = 0
         self.files = 0
         self.bytes = 0
+        self.page = view.page
+        """The page that ``entries`` are of, from 1 on; when the scan is done it is one of ``pages``."""
+        self.pages = 1
         self._root = root
         self._hides = hides
         self._left = root.limits.entries
         self._order = Order(view)
         self._runs: list[list[bytes]] = []
+        self._shown: list[bytes] = []
+        self._work = self._steps()
         try:
             self._fd = os.open(b".", FOLDER_READ_FLAGS, dir_fd=folder.fd)
         except OSError as error:
@@ -118,44 +125,91 @@ class Scan:
 
     @property
     def count(self) -> int:
-        """How many entries are kept."""
+        """How many entries there are on all pages."""
         return self.folders + self.files
 
-    def step(self, count: int) -> None:
-        """Look at ``count`` entries more; once it is done it has no effect. Raises RequestError."""
+    def step(self) -> None:
+        """Do a little of the work; once it is done it has no effect. Raises RequestError, and then it is closed."""
         if self.done:
             return
-        count = min(count, self._left)
         try:
-            looked_at = list(islice(self._found, count))
-            self._left -= len(looked_at)
-            if self._left == 0:
-                self.cut = next(self._found, None) is not None
+            next(self._work, None)
         except OSError as error:
             self.close()
             raise refusal(error) from error
+        except RequestError:
+            self.close()
+            raise
+
+    def entries(self) -> Iterator[Entry]:
+        """Those of the page, in order; when the scan is done."""
+        return map(self._order.unpack, self._shown)
+
+    def close(self) -> None:
+        """Look no further. Twice is no error."""
+        if not self.done:
+            self.done = True
+            self._work.close()
+            self._read_no_more()
+            self._runs.clear()
+
+    def _steps(self) -> Generator[None, None, None]:
+        """All the work, with pauses."""
+        limits = self._root.limits
+        while self._read(limits.looks):
+            yield
+        self._read_no_more()
+        self.pages = max(1, -(-self.count // limits.page))
+        self.page = min(self.page, self.pages)
+        start = (self.page - 1) * limits.page
+        if len(self._runs) == 1:
+            self._shown = self._runs.pop()[start : start + limits.page]
+        else:
+            yield from self._merge(start, limits.page, limits.looks)
+        self.done = True
+
+    def _merge(self, start: int, count: int, slice_: int) -> Iterator[None]:
+        """Bring the runs together as far as the page goes, and let go of the rest: freeing it all at once takes long, too."""
+        merged = merge(*self._runs, reverse=self._order.reverse)
+        while start:
+            start -= sum(1 for _ in islice(merged, min(start, slice_)))
+            yield
+        while some := list(islice(merged, min(slice_, count - len(self._shown)))):
+            self._shown += some
+            yield
+        del merged
+        while self._runs:
+            self._runs.pop()
+            yield
+
+    def _read(self, count: int) -> bool:
+        """Look at ``count`` entries more; whether there may be others."""
+        count = min(count, self._left)
+        looked_at = list(islice(self._found, count))
+        self._left -= len(looked_at)
+        if self._left == 0:
+            self.cut = next(self._found, None) is not None
         kept = []
-        for entry in self._shown(looked_at):
+        for entry in self._visible(looked_at):
             self.folders += entry.is_folder
             self.files += not entry.is_folder
             self.bytes += entry.size
             kept.append(self._order.pack(entry))
         kept.sort(reverse=self._order.reverse)
         self._runs.append(kept)
-        last = len(looked_at) < count or self._left == 0
-        while len(self._runs) > 1 and (last or len(self._runs[-2]) < 2 * len(self._runs[-1])):
+        while len(self._runs) > 1 and len(self._runs[-2]) < min(2 * len(self._runs[-1]), RUN):
             latest = self._runs.pop()
             self._runs[-1] += latest
             self._runs[-1].sort(reverse=self._order.reverse)  # two runs: it merges them
-        if last:
-            self.close()
+        return len(looked_at) == count and self._left > 0
 
-    def entries(self, start: int = 0, count: int | None = None) -> Iterator[Entry]:
-        """``count`` of what was kept, in order, from ``start`` on; when the scan is done."""
-        run = self._runs[0] if self._runs else []
-        return map(self._order.unpack, islice(run, start, None if count is None else start + count))
+    def _read_no_more(self) -> None:
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            self._found.close()
+            os.close(fd)
 
-    def _shown(self, found: list[os.DirEntry[str]]) -> Iterator[Entry]:
+    def _visible(self, found: list[os.DirEntry[str]]) -> Iterator[Entry]:
         for item in found:
             name = os.fsencode(item.name)
             if not nameable(name) or (hidden(name) and not self._root.dotfiles):
@@ -165,7 +219,11 @@ class Scan:
                 if stat.S_ISLNK(state.st_mode):
                     with self._root.child(self._folder, name) as target:
                         state = target.stat
-            except (OSError, RequestError):
+            except RequestError as refused:
+                if refused.status == 503:
+                    raise  # a page that leaves out what is there because of it would be wrong
+                continue
+            except OSError:
                 continue  # gone since it was listed, or not to be had
             folder = stat.S_ISDIR(state.st_mode)
             if self._hides is not None and self._hides(name, folder):
@@ -175,10 +233,3 @@ class Scan:
                 yield Entry(name, True, 0, modified)
             elif stat.S_ISREG(state.st_mode):
                 yield Entry(name, False, state.st_size, modified)
-
-    def close(self) -> None:
-        """Look no further. Twice is no error."""
-        if not self.done:
-            self.done = True
-            self._found.close()
-            os.close(self._fd)

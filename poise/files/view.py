@@ -12,7 +12,8 @@ from typing import Any
 from poise.files.names import OCTETS, quote
 
 SORTS = ("name", "size", "date")
-FORMS = ("json", "zip", "tar.gz")
+ARCHIVES = ("zip", "tar.gz")
+FORMS = ("json", *ARCHIVES)
 MOST_PARAMETERS = 32
 MOST_WORDS = 256  # characters of a search
 MOST_DIGITS = 9  # of a page's number

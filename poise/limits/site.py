@@ -47,6 +47,12 @@ class FileLimits(Checked):
         "of a folder looked at in one step; a longer one is listed piece by piece, not to hold the loop",
     )
     rows: int = limit(128, "rows", "of a long listing made in one step, for the same reason")
+    listings: int = limit(
+        8,
+        "folders",
+        "that are long read at once for a listing: each takes some memory and its share of every turn; one more is told 503",
+        option="max-listings",
+    )
     watches: int = limit(
         8192, "folders", "watched for changes by inotify; of a larger tree, all are looked at now and again"
     )

@@ -195,7 +195,8 @@ class Ending(Transport):
             self._state = State.LINGERING
             over = partial(self._lose, None)
             self._ending = Lingering(self.reactor, self._fd, self.limits.linger_time, over)
-            self._shut()
+            if not self._eof_wanted:  # a second time is an error when the peer has ended meanwhile
+                self._shut()
             self._watch()
         else:
             self._lose(None)

@@ -191,12 +191,12 @@ class Output(Ending):
             self._check_water()
 
     def _drained(self) -> None:
-        if self._state == State.CLOSING:
-            self._flushed_and_closing()
-            return
         if self._eof_wanted:
             self._shut()
-        self._watch()
+        if self._state == State.CLOSING:
+            self._flushed_and_closing()
+        else:
+            self._watch()
 
     def _stalled(self) -> None:
         # By a reset: a plain close would leave megabytes in the kernel for a peer that does not take them.

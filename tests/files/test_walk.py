@@ -591,5 +591,5 @@ def listed(root: Root, names: Names) -> set[bytes]:
     with root.open(names, slash=True) as folder:
         scan = Scan(root, folder)
     while not scan.done:
-        scan.step(100)
+        scan.step()
     return {entry.name for entry in scan.entries()}

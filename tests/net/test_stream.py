@@ -277,6 +277,24 @@ def test_write_eof_with_nothing_queued(wire: Wire) -> None:
     assert receive_all(far, bytearray())
 
 
+@pytest.mark.parametrize("waiting", [0, 3_000_000])
+def test_an_end_that_was_said_is_not_said_again(wire: Wire, waiting: int) -> None:
+    heard = Recorder()
+    stream, far = wire.stream(heard)
+    stream.write(bytes(waiting))
+    stream.write_eof()
+    got = bytearray()
+    if not waiting:
+        assert receive_all(far, got)
+        far.shutdown(socket.SHUT_WR)
+    stream.close(linger=True)
+    turn_until(wire.reactor, lambda: receive_all(far, got))
+    far.close()
+    turn_until(wire.reactor, lambda: heard.lost)
+    assert len(got) == waiting
+    assert heard.lost == [None]
+
+
 @pytest.mark.pitfall(18)
 @pytest.mark.attack(40)
 def test_lingering_close_lets_the_answer_through_the_junk(tcp: Wire) -> None:
