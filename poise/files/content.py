@@ -17,7 +17,7 @@ from functools import partial
 
 from poise.errors import RequestError
 from poise.files.codings import VARY, compressible, sibling, state_of
-from poise.files.compress import Compressor, Made
+from poise.files.compress import Compressor, Packed, Pieces
 from poise.files.conditional import Verdict, evaluate
 from poise.files.entity import Entity, entity_of, same_state, settled
 from poise.files.live import SCRIPT as LIVE_SCRIPT
@@ -106,10 +106,10 @@ class Contents:
                 found.close()
                 with beside:
                     coded = [("Content-Encoding", coding), *fields]
-                    return self._plain(beside, request, kind, coded, still)
+                    return self._plain(beside, request, kind, coded, still, coding=coding)
         still = both(unchanged, partial(state_of, self._root, consulted)) if consulted else unchanged
         partly = request.method == "GET" and "range" in request.fields
-        if self._compressor is not None and not partly:
+        if self._compressor is not None and not partly and settled(found.stat, self._wall()):
             coding = self._compressor.coding(accepted, found.stat.st_size)
             if coding != IDENTITY:
                 return self._coded(found, request, kind, coding, fields, still, answer)
@@ -122,10 +122,14 @@ class Contents:
         kind: str,
         fields: list[tuple[str, str]],
         unchanged: Validator | None,
+        *,
+        coding: str = "",
     ) -> Reply:
-        """The file as it is, whole or in parts."""
+        """The file as it is, whole or in parts; what it holds may be another one in some ``coding``."""
         now = self._wall()
         entity = entity_of(found.stat, now)
+        if coding:
+            entity = entity.in_coding(coding)
         size = found.stat.st_size
         validator = unchanged if settled(found.stat, now) else None
         refused = precondition(request, entity, now, fields, validator)
@@ -159,42 +163,40 @@ class Contents:
         unchanged: Validator | None,
         then: Answer,
     ) -> Reply | None:
-        """The file compressed now; as it is when nobody has the time, or when that is no smaller."""
+        """The file, which is at rest, compressed now; as it is when nobody has the time, or when that is no smaller."""
         now = self._wall()
-        state = found.stat
-        plain = entity_of(state, now)
         # Weak: another version of the same library may make other bytes of the same content.
-        tag = plain.etag and f'W/{plain.etag.removeprefix("W/")[:-1]}-{coding}"'
-        entity = Entity(tag, plain.modified)
-        validator = unchanged if settled(state, now) else None
-        refused = precondition(request, entity, now, fields, validator)
+        entity = entity_of(found.stat, now).in_coding(coding, weak=True)
+        refused = precondition(request, entity, now, fields, unchanged)
         if refused is not None:
             return refused
-        made: list[Made] = []
+        compressor: Compressor = self._compressor  # type: ignore[assignment]  # asked by reply()
+        made: list[Packed | None] = []
         later: list[Located] = []
 
-        def done(data: Made) -> None:
+        def reply_with(packed: Packed | None, file: Located) -> Reply:
+            if packed is None:
+                return self._plain(file, request, kind, fields, unchanged)
+            return coded_reply(
+                compressor.body(packed), len(packed.data), kind, coding, entity, fields, unchanged
+            )
+
+        def done(packed: Packed | None) -> None:
             if not later:
-                made.append(data)  # at once: whoever asked is still listening
+                made.append(packed)  # at once: whoever asked is still listening
                 return
             with later[0] as kept:
-                if data is None:
-                    try:
-                        reply = self._plain(kept, request, kind, fields, unchanged)
-                    except RequestError as error:
-                        reply = error_reply(error.status, error.detail)
-                else:
-                    reply = coded_reply(data, kind, coding, entity, fields, validator)
+                try:
+                    reply = reply_with(packed, kept)
+                except RequestError as error:
+                    reply = error_reply(error.status, error.detail)
             then(reply)
 
-        if not self._compressor.compressed(found, coding, done):  # type: ignore[union-attr]  # asked by reply()
+        if not compressor.compressed(found, coding, done):
             return self._plain(found, request, kind, fields, unchanged)
         if made:
-            if made[0] is None:
-                return self._plain(found, request, kind, fields, unchanged)
-            return coded_reply(made[0], kind, coding, entity, fields, validator)
-        kept = Located(found.detach(), state, is_folder=False, names=found.names)
-        later.append(kept)
+            return reply_with(made[0], found)
+        later.append(Located(found.detach(), found.stat, is_folder=False, names=found.names))
         return None
 
     def _live_page(self, found: Located, kind: str, fields: Fields, status: int) -> Reply:
@@ -226,12 +228,18 @@ def precondition(
 
 
 def coded_reply(
-    data: bytes, kind: str, coding: str, entity: Entity, fields: Fields, validator: Validator | None
+    body: bytes | Pieces,
+    length: int,
+    kind: str,
+    coding: str,
+    entity: Entity,
+    fields: Fields,
+    validator: Validator | None,
 ) -> Reply:
     """200 with what was compressed. It has no Accept-Ranges: its parts cannot be had."""
     own = [field for field in file_fields(kind, entity, fields) if field != ACCEPT_RANGES]
     own.insert(1, ("Content-Encoding", coding))
-    return Reply(200, own, data, validator=validator)
+    return Reply(200, own, body, length=length, validator=validator)
 
 
 def both(first: Validator | None, second: Validator) -> Validator | None:

@@ -41,6 +41,13 @@ class Entity:
         """The Last-Modified field's value."""
         return None if self.modified is None else http_date(self.modified)
 
+    def in_coding(self, coding: str, *, weak: bool = False) -> Entity:
+        """The same for the content in ``coding``, another representation: size and time may be those of the plain one."""
+        if self.etag is None:
+            return self
+        tag = f'{self.etag[:-1]}-{coding}"'
+        return Entity(f"W/{tag}" if weak and not tag.startswith("W/") else tag, self.modified)
+
 
 def entity_of(found: os.stat_result, now: float) -> Entity:
     """The validators of the file whose state is ``found``, at the wall-clock time ``now`` (seconds).

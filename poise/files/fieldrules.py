@@ -41,7 +41,7 @@ UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800, "y": 31_536_000}
 
 LIFETIME = re.compile(r"([0-9]{1,6})([smhdwy])")
 
-FOREVER = "public, max-age=31536000, immutable"
+FOREVER = "max-age=31536000, immutable"
 """For what never changes under its name (RFC 8246)."""
 
 WITH_SECONDS = frozenset(("max-age", "s-maxage", "stale-if-error", "stale-while-revalidate"))

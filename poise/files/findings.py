@@ -48,7 +48,9 @@ def sentence(hits: Hits, names: Names, words: str, texts: Texts) -> str:
     """What the reader came to know, first."""
     key = "found_cut" if hits.cut else {0: "found_none", 1: "found_one"}.get(hits.total, "found")
     return texts[key].format(
-        count=f"{hits.total:,}", words=f"<b><bdi>{escape(words)}</bdi></b>", folder=folder_name(names, texts)
+        count=f"{hits.total:,}",
+        words=f"<b><bdi>{escape(words)}</bdi></b>",
+        folder=folder_name(names, texts, inside=True),
     )
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
-from poise.errors import RequestError
+from poise.errors import MachineFault, RequestError
 from poise.files import live as reloading
 from poise.files.content import precondition
 from poise.files.entity import Entity
@@ -20,7 +20,7 @@ from poise.files.locate import Root
 from poise.files.located import Located
 from poise.files.names import Names
 from poise.files.outline import JSON_FIELDS, FolderOutline
-from poise.files.readme import Readmes
+from poise.files.readme import Key, Readmes
 from poise.files.script import SCRIPT_HASH
 from poise.files.texts import LANGUAGES, TAGS, TEXTS
 from poise.files.view import ARCHIVES, View, view_of
@@ -29,7 +29,6 @@ from poise.http.errorpage import error_reply
 from poise.http.message import Reply, Request
 from poise.http.page import page_fields
 from poise.limits import FileLimits
-from poise.loop.offload import Overloaded
 from poise.loop.reactor import Reactor
 from poise.wire.http.accept import choose_language, prefers
 
@@ -69,6 +68,7 @@ class Folders:
         self._name = name
         self._listings = Listings(root, hider)
         self._readmes = Readmes(root, limits.readme)
+        self._rendering: dict[Key, Any] = {}
         self._reactor = reactor
         scripts = f"{SCRIPT_HASH}' '{reloading.SCRIPT_HASH}" if live else SCRIPT_HASH
         self._fields = page_fields(scripts)
@@ -99,14 +99,9 @@ class Folders:
             view = view.but(form="json")
         language = choose_language(request.fields.get("accept-language"), LANGUAGES, most)
         if view.words and self._searches is not None:
-            names = found.names
-            self._searches.begin(
-                self._root,
-                found,
-                view.words,
-                lambda hits, error: answer(self._findings(request, hits, error, names, view, language)),
-                hides=self._hider,
-            )
+            told = partial(self._searched, request, found.names, view, language, answer)
+            searching = self._searches.begin(self._root, found, view.words, told, hides=self._hider)
+            request.on_gone = searching.cancel
             return None
         if view.form == "json":
             outline = FolderOutline(found.names, self._limits)
@@ -120,14 +115,25 @@ class Folders:
         if isinstance(readme, str):
             return self._page(request, found, view, language, readme)
         if self._offload is None:
-            return self._page(request, found, view, language, readme())
-        try:
-            rendering = self._offload(readme)
-        except Overloaded:
-            return self._page(request, found, view, language, "")
+            html = self._readmes.keep(readme.key, readme.render())
+            return self._page(request, found, view, language, html)
         kept = Located(found.detach(), None, is_folder=True, names=found.names, slash=True)
+        rendering = self._rendering.get(readme.key)
+        if rendering is None:
+            try:
+                rendering = self._offload(readme.render)
+            except MachineFault:
+                with kept:
+                    return self._page(request, kept, view, language, "")
+            self._rendering[readme.key] = rendering
+            rendering.on_done(partial(self._rendered, readme.key))
         rendering.on_done(partial(self._page_later, request, kept, answer, view, language))
         return None
+
+    def _rendered(self, key: Key, html: str | None, _error: Exception | None) -> None:
+        """One that cannot be rendered is left out, and not tried again."""
+        del self._rendering[key]
+        self._readmes.keep(key, html or "")
 
     def _page(self, request: Request, found: Located, view: View, language: str, readme: str) -> Reply:
         page = FolderPage(
@@ -146,7 +152,7 @@ class Folders:
         view: View,
         language: str,
         readme: str | None,
-        error: Exception | None,  # noqa: ARG002 - a README that cannot be rendered is left out
+        _error: Exception | None,
     ) -> None:
         with found:
             try:
@@ -155,25 +161,47 @@ class Folders:
                 reply = error_reply(refused.status, refused.detail)
         answer(reply)
 
-    def _findings(
+    def _searched(
         self,
         request: Request,
-        hits: Hits | None,
-        error: Exception | None,
         names: Names,
         view: View,
         language: str,
-    ) -> Reply:
-        from poise.files.findings import findings_json, findings_page
-
+        answer: Answer,
+        hits: Hits | None,
+        error: Exception | None,
+    ) -> None:
+        """A search is over. A page of hundreds of rows takes longer than a turn should, so it is made beside the loop, too."""
         if hits is None:
             if isinstance(error, RequestError):
-                return error_reply(error.status, error.detail)
-            return error_reply(500, "The search could not be made.")
+                answer(error_reply(error.status, error.detail))
+            else:
+                answer(error_reply(500, "The search could not be made."))
+            return
+
+        def found(body: bytes | None, _error: Exception | None) -> None:
+            fields = (*JSON_FIELDS, VARY) if view.form == "json" else self._page_fields(language)
+            answer(
+                tagged(request, fields, body)
+                if body is not None
+                else error_reply(500, "The search could not be shown.")
+            )
+
+        make = partial(self._findings, hits, names, view, language)
+        try:
+            if self._offload is not None:
+                self._offload(make).on_done(found)
+                return
+        except MachineFault:
+            pass
+        found(make(), None)
+
+    def _findings(self, hits: Hits, names: Names, view: View, language: str) -> bytes:
+        from poise.files.findings import findings_json, findings_page
+
         if view.form == "json":
-            return tagged(request, (*JSON_FIELDS, VARY), findings_json(hits, names, view))
-        body = findings_page(hits, names, view, TEXTS[language], language, self._extra)
-        return tagged(request, self._page_fields(language), body)
+            return findings_json(hits, names, view)
+        return findings_page(hits, names, view, TEXTS[language], language, self._extra)
 
 
 def tagged(request: Request, fields: Iterable[tuple[str, str]], body: bytes | Listing) -> Reply:

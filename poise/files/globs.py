@@ -118,9 +118,12 @@ class Globs:
                 return True
         return bool(names) and self._covers_last(state, names[-1], folder)
 
-    def covering(self, names: Names) -> Callable[[bytes, bool], bool]:
-        """:meth:`cover` for what is in the folder ``names``: called with a name, and whether that is a folder."""
-        if self.cover(names, folder=True):
+    def covering(self, names: Names, *, granted: bool = False) -> Callable[[bytes, bool], bool]:
+        """:meth:`cover` for what is in the folder ``names``: called with a name, and whether that is a folder.
+
+        With ``granted`` neither that folder itself counts nor those on the way to it.
+        """
+        if not granted and self.cover(names, folder=True):
             return lambda _name, _folder: True
         state = self._walk(self._automaton.start, names)
         return lambda name, folder: self._covers_last(state, name, folder)

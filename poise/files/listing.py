@@ -163,9 +163,11 @@ class FolderPage:
 TABLE_TAIL = "</tbody>\n</table>\n"
 
 
-def folder_name(names: Names, texts: Texts) -> str:
-    """How a sentence calls the folder, as HTML."""
-    return texts["folder"].format(name=f"<b>{isolated(names[-1])}</b>") if names else texts["top"]
+def folder_name(names: Names, texts: Texts, *, inside: bool = False) -> str:
+    """How a sentence calls the folder, as HTML: at its beginning, or ``inside`` of it."""
+    if not names:
+        return texts["in_top" if inside else "top"]
+    return texts["in_folder" if inside else "folder"].format(name=f"<b>{isolated(names[-1])}</b>")
 
 
 def counted(folders: int, files: int, size: int, texts: Texts) -> str:

@@ -99,8 +99,11 @@ class Located:
         return self._stat
 
     def detach(self) -> int:
-        """The descriptor, which the caller owns from now on."""
-        fd = self.fd if self._owned else os.dup(self.fd)
+        """The descriptor, which the caller owns from now on. RequestError when there are none left."""
+        try:
+            fd = self.fd if self._owned else os.dup(self.fd)
+        except OSError as error:
+            raise refusal(error) from error
         self.fd = -1
         return fd
 

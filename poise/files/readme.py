@@ -4,7 +4,8 @@ A README comes from strangers, like every file here. Raw HTML in it is shown and
 a browser's own are not made (markdown-it-py refuses ``javascript:``, ``vbscript:``, ``file:`` and most of ``data:``), and the
 page's policy loads pictures from this server alone, so that a README cannot tell another one who has read it.
 
-Rendering costs milliseconds, so it is done beside the loop, and what came out is kept for as long as the file stays the same.
+Rendering costs milliseconds, and seconds where somebody has made an effort, so it is done beside the loop, once for all who
+ask meanwhile, and what came out is kept for as long as the file stays the same.
 """
 
 from __future__ import annotations
@@ -12,11 +13,12 @@ from __future__ import annotations
 import os
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 from poise.errors import RequestError
 from poise.files.locate import Root
-from poise.files.located import Located
+from poise.files.located import Fingerprint, Located, fingerprint
 from poise.http.page import escape
 
 NAMES = (b"README.md", b"readme.md", b"README.markdown", b"README.txt", b"README", b"readme.txt")
@@ -26,7 +28,14 @@ MARKDOWN = frozenset({b".md", b".markdown"})
 REMEMBERED = 16  # pages rendered and kept
 NOTHING = ""
 
-Key = tuple[bytes, int, int, int, int]
+Key = tuple[bytes, Fingerprint]
+
+
+class Unrendered(NamedTuple):
+    """A README whose HTML is not known yet: ``render``, in a thread if need be, and ``Readmes.keep`` what comes of it."""
+
+    key: Key
+    render: Callable[[], str]
 
 
 class Readmes:
@@ -37,8 +46,8 @@ class Readmes:
         self._size = size
         self._kept: OrderedDict[Key, str] = OrderedDict()
 
-    def html(self, folder: Located) -> str | Callable[[], str]:
-        """The README of ``folder`` as HTML, "" without one; or what makes it, to be called in a thread."""
+    def html(self, folder: Located) -> str | Unrendered:
+        """The README of ``folder`` as HTML; "" without one."""
         for name in NAMES if self._size else ():
             try:
                 found = self._root.child(folder, name)
@@ -47,8 +56,7 @@ class Readmes:
             with found:
                 if found.is_folder:
                     continue
-                state = found.stat
-                key = name, state.st_dev, state.st_ino, state.st_mtime_ns, state.st_size
+                key = name, fingerprint(found.stat)
                 html = self._kept.get(key)
                 if html is not None:
                     self._kept.move_to_end(key)
@@ -57,10 +65,11 @@ class Readmes:
                     data = os.pread(found.fd, self._size + 1, 0)
                 except OSError:
                     continue
-            return lambda: self._keep(key, section(name, data, self._size))
+            return Unrendered(key, partial(section, name, data, self._size))
         return NOTHING
 
-    def _keep(self, key: Key, html: str) -> str:
+    def keep(self, key: Key, html: str) -> str:
+        """``html``, remembered; for the loop's own thread."""
         self._kept[key] = html
         while len(self._kept) > REMEMBERED:
             self._kept.popitem(last=False)

@@ -141,8 +141,10 @@ class SiteRules:
         if name in self.index_names:
             first = self.index_names[: self.index_names.index(name)]
             return Shorter(tuple(above), True, tuple((*above, each) for each in first))
-        if name.endswith(HTML) and name != HTML:
-            clean = (*above, name.removesuffix(HTML))
+        short = name.removesuffix(HTML)
+        # Where the short name would not lead back, as those of `a.html.html` and `...html` do not, there is none.
+        if short != name and short not in (b"", b".", b"..") and not short.lower().endswith(HTML):
+            clean = (*above, short)
             return Shorter(clean, False, (clean,))
         return None
 

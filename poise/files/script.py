@@ -9,7 +9,7 @@ from __future__ import annotations
 SOURCE = """\
 "use strict";
 const filter = document.getElementById("filter");
-const rows = [...document.querySelectorAll("tbody tr")];
+const rows = [...document.querySelectorAll("main tbody tr")];
 const shown = () => rows.filter(row => !row.hidden).map(row => row.querySelector("a"));
 if (filter && rows.length > 1) {
   filter.hidden = false;
@@ -48,5 +48,5 @@ document.addEventListener("keydown", event => {
 
 SCRIPT = f"<script>{SOURCE}</script>\n"
 
-SCRIPT_HASH = "sha256-RuCK/jpTU42FqFQhZlJj7xb0Cf3FMqxKmTyNF8QJpoU="
+SCRIPT_HASH = "sha256-kThl+GWj3DBGtUM9WbcI52ZraiEKr1pcHWAhWwTt/UM="
 """What a Content-Security-Policy calls SOURCE (CSP 3, 6.7.3.3)."""

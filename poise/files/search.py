@@ -82,7 +82,7 @@ class Query:
 
     def rank(self, name: str, above: str) -> int | None:
         """How well a folded ``name`` in the folders ``above`` matches: 0 is best, None is not at all."""
-        if not all(pattern.fullmatch(name) for pattern in self._globs):
+        if not self._whole or not all(pattern.fullmatch(name) for pattern in self._globs):
             return None
         missing = [word for word in self._words if word not in name]
         if missing:

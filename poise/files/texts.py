@@ -18,6 +18,8 @@ TAGS = {"en": "en", "zh": "zh-Hans"}
 ENGLISH: Texts = {
     "top": "The top folder",
     "folder": "Folder {name}",
+    "in_top": "the top folder",
+    "in_folder": "folder {name}",
     "empty": "{folder} is empty.",
     "holds": "{folder}: {counts}.",
     "cut": "{folder} holds more than {limit} entries; counted are {counts}.",
@@ -55,6 +57,8 @@ ENGLISH: Texts = {
 CHINESE: Texts = {
     "top": "顶层文件夹",
     "folder": "文件夹 {name}",
+    "in_top": "顶层文件夹",
+    "in_folder": "文件夹 {name}",
     "empty": "{folder}是空的。",
     "holds": "{folder}：{counts}。",
     "cut": "{folder}中超过 {limit} 项；已计入{counts}。",
@@ -73,7 +77,7 @@ CHINESE: Texts = {
     "name": "名称",
     "size": "大小",
     "changed": "修改时间",
-    "zone": "（UTC）",
+    "zone": "(UTC)",
     "none": "–",
     "search": "搜索",
     "search_here": "在此处及下级文件夹中搜索",

@@ -16,6 +16,7 @@ STYLE = """\
   --ink: #1f1f1d;
   --quiet: #64635e;
   --line: #e5e3dd;
+  --edge: #8c8a83;
   --hover: #f3f1ec;
   --accent: #0a6290;
 }
@@ -25,6 +26,7 @@ STYLE = """\
     --ink: #e9e7e2;
     --quiet: #a4a19a;
     --line: #31322f;
+    --edge: #6f6e69;
     --hover: #20211f;
     --accent: #86c9ee;
   }
@@ -64,9 +66,9 @@ thead th { padding-block: 0 .5rem; color: var(--quiet); font-weight: 400; }
 th:first-child { width: 100%; padding-inline-start: 0; text-align: start; white-space: normal; }
 tbody th { font-weight: 400; }
 tbody td { color: var(--quiet); }
-tbody a { display: block; margin: -.5rem 0; padding: .5rem 0; }
-tbody tr:hover { background: var(--hover); }
-thead a { color: inherit; }
+main tbody a { display: block; margin: -.5rem 0; padding: .5rem 0 .5rem 1.6em; text-indent: -1.6em; }
+main tbody tr:hover { background: var(--hover); }
+main thead a { color: inherit; }
 svg { width: 1em; height: 1em; margin-inline-end: .6em; vertical-align: -.125em; }
 svg { fill: none; stroke: var(--quiet); stroke-linejoin: round; }
 svg.marks { display: none; }
@@ -80,7 +82,7 @@ svg.marks { display: none; }
 form { display: flex; gap: .5rem; }
 input, button {
   padding: .25rem .5rem;
-  border: 1px solid var(--line);
+  border: 1px solid var(--edge);
   border-radius: 2px;
   background: none;
   color: inherit;
@@ -91,19 +93,30 @@ input::placeholder { color: var(--quiet); opacity: 1; }
 button { cursor: pointer; }
 button:hover { background: var(--hover); }
 input:focus-visible, button:focus-visible { outline: 2px solid var(--accent); outline-offset: 0; }
+header + main > p:first-child { margin-top: 2rem; }
 .pages p { font-size: .875rem; color: var(--quiet); }
 .pages a { margin-inline-start: 1rem; }
-.readme { margin-top: 3rem; padding-top: 1rem; border-top: 1px solid var(--line); max-width: 44rem; }
+.readme { margin-top: 3rem; padding-top: 1rem; border-top: 1px solid var(--line); }
+.readme > * { max-width: 44rem; overflow-wrap: break-word; }
 .readme h2, .readme h3, .readme h4 { margin: 1.5rem 0 0; font-size: 1rem; font-weight: 600; }
+.readme ul, .readme ol { margin: 1rem 0 0; padding-inline-start: 1.5rem; }
+.readme blockquote, .readme pre { margin: 1rem 0 0; padding-inline-start: 1rem; border-inline-start: 2px solid var(--line); }
+.readme blockquote { color: var(--quiet); }
+.readme blockquote > :first-child { margin-top: 0; }
 .readme img { max-width: 100%; height: auto; }
 .readme pre, .readme .table { overflow-x: auto; }
 .readme pre { white-space: pre-wrap; overflow-wrap: anywhere; }
 .readme code, .readme pre { font: .875rem/1.5 ui-monospace, monospace; }
-.readme th, .readme td { padding: .25rem 1rem .25rem 0; text-align: start; white-space: normal; }
+.readme .table { display: block; margin-top: 1rem; }
+.readme th, .readme td { padding: .25rem 1.5rem .25rem 0; text-align: start; white-space: normal; overflow-wrap: normal; }
 .readme th:first-child { width: auto; }
+.readme td { color: inherit; }
 @media (max-width: 34rem) {
   th, td { padding-inline-start: 1rem; }
   .wide { display: none; }
+  .tools > *, .tools form input { flex: 1 1 100%; }
+  .tools form input { width: auto; min-width: 0; flex-basis: 0; }
+  .tools input, .tools button { font-size: 1rem; }
 }
 @media print {
   html { font-size: 10pt; }
@@ -114,5 +127,5 @@ input:focus-visible, button:focus-visible { outline: 2px solid var(--accent); ou
 }
 """
 
-STYLE_HASH = "sha256-RmZmEUDKNPvY8bIHBQ7tJ/DCv2QnxWmydKMWNA4BF/c="
+STYLE_HASH = "sha256-5F/+pyTy3FNZe6Pp8HhyzELwNWuLzglfqWtJ3HOh6Q8="
 """What a Content-Security-Policy calls :data:`STYLE` (CSP 3, 6.7.3.3)."""

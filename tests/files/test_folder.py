@@ -269,6 +269,12 @@ class Beside:
     def on_done(self, callback: Callable[[Any, Any], object]) -> None:
         self.told.append(callback)
 
+    def tell(self, html: str | None, error: Exception | None = None) -> None:
+        """What has come of it, to all who wait for it."""
+        told, self.told = self.told, []
+        for callback in told:
+            callback(html, error)
+
 
 def later(asked: Request) -> list[Reply]:
     answers: list[Reply] = []
@@ -283,7 +289,7 @@ def test_a_readme_is_rendered_beside_the_loop_and_remembered(root: Root, folder:
     asked = request("/")
     answers = later(asked)
     assert site.reply(asked) is None
-    beside.told[0](beside.calls[0](), None)
+    beside.tell(beside.calls[0]())
     assert b"<pre>hello</pre>" in body_of(answers[0])
     again = site.reply(request("/"))
     assert again is not None, "remembered"
@@ -292,8 +298,23 @@ def test_a_readme_is_rendered_beside_the_loop_and_remembered(root: Root, folder:
     asked = request("/")
     answers = later(asked)
     assert site.reply(asked) is None
-    beside.told[1](None, ValueError("it cannot be rendered"))
+    beside.tell(None, ValueError("it cannot be rendered"))
     assert b"<section" not in body_of(answers[0])
+    assert b"<section" not in body_of(answered(site, request("/"))), "nor is it tried again"
+
+
+def test_all_who_ask_meanwhile_wait_for_one_rendering(root: Root, folder: Path) -> None:
+    put(folder / "README", b"hello")
+    beside = Beside()
+    site = Site(root, wall=lambda: LATER, offload=beside)
+    waiting = []
+    for _ in range(3):
+        asked = request("/")
+        waiting.append(later(asked))
+        assert site.reply(asked) is None
+    assert len(beside.calls) == 1
+    beside.tell(beside.calls[0]())
+    assert all(b"<pre>hello</pre>" in body_of(answers[0]) for answers in waiting)
 
 
 def test_only_so_many_readmes_are_remembered(root: Root, folder: Path) -> None:
@@ -310,7 +331,7 @@ def test_only_so_many_readmes_are_remembered(root: Root, folder: Path) -> None:
         with root.locate(f"/{number}/") as found:
             reply = folders.reply(found, request(f"/{number}/"), lambda _: None)
             assert (reply is not None) is remembered
-    beside.told[0]("", None)
+    beside.tell("")
 
 
 def test_a_folder_that_is_gone_when_its_readme_is_rendered(
@@ -326,7 +347,7 @@ def test_a_folder_that_is_gone_when_its_readme_is_rendered(
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(os, "scandir", forbid)
-    beside.told[0]("", None)
+    beside.tell("")
     assert answers[0].status == 403
 
 

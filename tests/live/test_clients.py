@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,24 +11,13 @@ from pathlib import Path
 import pytest
 
 from tests.support.client import get
-from tests.support.program import PATIENCE, ROOT, Served, serving
+from tests.support.clients import CHROMIUM, CHROMIUM_FLAGS, POLLERS, client, run
+from tests.support.program import ROOT, Served, serving
 
 pytestmark = [pytest.mark.live, pytest.mark.slow]
 
-POLLERS = ("select", "poll", "epoll") if sys.platform == "linux" else ("select", "poll")
 SMALL = b"hello, world\n"
 LARGE = bytes(range(256)) * (5 * 1024 * 1024 // 256)
-CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-CHROMIUM_FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 
 
 @pytest.fixture(scope="module")
@@ -46,21 +34,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def served(request: pytest.FixtureRequest, folder: Path) -> Iterator[Served]:
     with serving(folder, "--poller", request.param) as running:
         yield running
-
-
-def client(*names: str) -> str:
-    """The path of a client program; the test is skipped, and says why, when the machine has none."""
-    for name in names:
-        found = shutil.which(name)
-        if found:
-            return found
-    pytest.skip(f"{names[0]} is not installed")
-
-
-def run(*command: str | Path, expected: int = 0, patience: float = PATIENCE) -> bytes:
-    done = subprocess.run(command, capture_output=True, timeout=patience, check=False)
-    assert done.returncode == expected, f"{done.returncode}: {done.stderr.decode()}"
-    return done.stdout
 
 
 def test_curl(served: Served, tmp_path: Path) -> None:
