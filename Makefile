@@ -5,7 +5,11 @@
 #   make format   lets ruff lay the code out
 #   make docs     rewrites the generated parts of docs/
 #   make long     the load tests that `make test` leaves out
-#   make bench    measures Poise beside its peers (needs wrk and cc; peers that are missing are skipped)
+#   make bench    measures Poise beside its peers and writes docs/benchmarks.md (twenty minutes on a quiet machine; needs
+#                 wrk, cc and openssl; peers that are missing are named as missing)
+#   make bench-quick   five questions and five servers, in less than two minutes; changes nothing
+#   make bench-before  this checkout against the one in BEFORE, 30 pairs of rounds of the question SCENARIO
+#   make bench-page    docs/benchmarks.md from what was measured last
 #   make serve    serves the current folder
 #   make clean    removes what the other targets made
 
@@ -16,7 +20,7 @@ STAMP := $(VENV)/.installed
 JOBS ?= 2
 
 .DEFAULT_GOAL := test
-.PHONY: test check format docs long bench serve clean
+.PHONY: test check format docs long bench bench-quick bench-before bench-page serve clean
 
 $(STAMP): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
@@ -52,10 +56,34 @@ docs: $(STAMP)
 long: $(STAMP)
 	$(RUN) -m pytest -m "long" --timeout 900
 
-bench:
-	$(PYTHON) -m bench http
-	$(PYTHON) -m bench echo
-	$(PYTHON) -m bench timers
+# Where Debian has its servers, which is not on everybody's PATH.
+bench bench-quick bench-before: export PATH := $(PATH):/usr/sbin
+
+BENCH := $(VENV)/.bench-installed
+BEFORE ?= ../before
+SCENARIO ?= small
+
+$(BENCH): $(STAMP)
+	@if $(RUN) -m pip --version >/dev/null 2>&1; \
+	  then $(RUN) -m pip install --quiet --disable-pip-version-check -e '.[bench]'; \
+	  else $(PYTHON) -m pip --python $(RUN) install --quiet --disable-pip-version-check -e '.[bench]'; fi
+	@touch $@
+
+bench: $(BENCH)
+	$(RUN) -m bench http --json docs/benchmarks/http.json
+	$(RUN) -m bench echo --json docs/benchmarks/echo.json
+	$(RUN) -m bench timers --json docs/benchmarks/timers.json
+	$(RUN) -m bench page
+
+bench-quick:
+	$(PYTHON) -m bench http --rounds 2 --seconds 1 --only poise floor lighttpd nginx-cache nginx \
+	  --scenario small small-logged many close 100KiB
+
+bench-before:
+	$(PYTHON) -m bench http --rounds 30 --only poise --baseline $(BEFORE) --scenario $(SCENARIO)
+
+bench-page: $(BENCH)
+	$(RUN) -m bench page
 
 serve:
 	$(PYTHON) -m poise serve .

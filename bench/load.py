@@ -10,10 +10,11 @@ from dataclasses import dataclass
 class Load:
     """What the client says about one round."""
 
-    requests: int  # those that were answered whole; of an echo, its messages
+    requests: int  # those that were answered whole; of an echo, its messages; of a download, its MiB
     seconds: float
     errors: int = 0  # connect, read, write and timeout together
-    refused: int = 0  # replies that are neither 2xx nor 3xx
+    refused: int = 0  # replies that are not what was asked for
+    bytes: int = 0  # that came back, heads included; 0 where the client does not count them
 
     @property
     def clean(self) -> bool:
@@ -27,6 +28,8 @@ class Sample:
     load: Load
     cpu_ns: int  # nanoseconds that all processes of the server ran, in user and system mode
     wall_ns: int  # nanoseconds that passed meanwhile
+    private_bytes: int = 0  # memory that belongs to the server alone, after the round; 0 where nobody knows
+    logged: int | None = None  # lines in its access log; None when it keeps none
 
     @property
     def rate(self) -> float:
@@ -39,25 +42,19 @@ class Sample:
         return self.cpu_ns / 1000 / self.load.requests
 
     @property
+    def time(self) -> float:
+        """Milliseconds that passed for each request."""
+        return self.load.seconds * 1000 / self.load.requests
+
+    @property
     def busy(self) -> float:
         """The share of one core that the server used; near 1 when it was at its capacity."""
         return self.cpu_ns / self.wall_ns
 
-
-def parse_wrk(text: str) -> Load:
-    """The summary that ``wrk`` prints. Raises ValueError when it is not one."""
-    total = re.search(r"^ *(\d+) requests in ([\d.]+)(us|ms|s|m),", text, re.MULTILINE)
-    if total is None:
-        raise ValueError(f"not a summary of wrk: {text[-200:]!r}")
-    unit = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0}[total[3]]
-    sockets = re.search(r"Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)", text)
-    refused = re.search(r"Non-2xx or 3xx responses: (\d+)", text)
-    return Load(
-        requests=int(total[1]),
-        seconds=float(total[2]) * unit,
-        errors=sum(map(int, sockets.groups())) if sockets else 0,
-        refused=int(refused[1]) if refused else 0,
-    )
+    @property
+    def clean(self) -> bool:
+        """No errors; and who keeps a log has written it, up to what may still wait in a buffer."""
+        return self.load.clean and (self.logged is None or self.logged >= 0.9 * self.load.requests)
 
 
 def parse_echo(text: str) -> Load:

@@ -22,6 +22,7 @@ def describe() -> dict[str, Any]:
         "architecture": platform.machine(),
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "wrk": version(("wrk", "-v")),
+        "compiler": version(("cc", "--version")),
     }
 
 

@@ -14,40 +14,20 @@ from __future__ import annotations
 import os
 import subprocess
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 
+from bench.asking import Unequal
 from bench.load import Sample
 from bench.scenarios import Scenario
-from bench.servers import Server, pinned
+from bench.servers import PROC, Server, pinned, stat_fields
 
-PROC = Path("/proc")
 NANOSECONDS = 1_000_000_000
 CPUCLOCK_SCHED = 2  # linux/posix-timers.h: the clock counts what the scheduler gave the process
 MARGIN = 30.0  # seconds that the client may take beyond its round before it is given up
 
 
 # --- processor time ---------------------------------------------------------------------------------------
-
-
-def session_members(session: int, proc: Path = PROC) -> list[int]:
-    """The processes of one session (proc(5): the sixth field of stat; the second, a name, may hold anything)."""
-    members = []
-    for entry in proc.iterdir():
-        if not entry.name.isdecimal():
-            continue
-        try:
-            fields = stat_fields((entry / "stat").read_text())
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        if int(fields[3]) == session:
-            members.append(int(entry.name))
-    return sorted(members)
-
-
-def stat_fields(stat: str) -> list[str]:
-    """The fields of ``/proc/PID/stat`` after the name: state, ppid, pgrp, session, …"""
-    return stat.rpartition(")")[2].split()
 
 
 def clock_ns(pid: int) -> int:
@@ -92,15 +72,20 @@ def cpu_ns(pids: Iterable[int], read: Callable[[int], int]) -> int:
 # --- load -------------------------------------------------------------------------------------------------
 
 
-def measure(server: Server, scenario: Scenario, folder: Path, seconds: int, core: int, clock: str) -> Sample:
+def measure(
+    server: Server, scenario: Scenario, folder: Path, seconds: int, cores: Collection[int], clock: str
+) -> Sample:
     """One round against ``server``; ``folder`` holds what the scenario has prepared.
 
-    The client is pinned to ``core``; ``clock`` names one of :data:`SOURCES`.
+    The client is pinned to ``cores``; ``clock`` names one of :data:`SOURCES`. Raises Unequal when nothing was answered.
     """
-    pids, read = session_members(server.process.pid), SOURCES[clock]
+    pids, read = server.pids(), SOURCES[clock]
     command = scenario.client(folder, server.port, seconds)
-    with pinned(core):
+    with pinned(cores):
         ran, began = cpu_ns(pids, read), time.monotonic_ns()
         client = subprocess.run(command, capture_output=True, text=True, check=True, timeout=seconds + MARGIN)
         spent, passed = cpu_ns(pids, read) - ran, time.monotonic_ns() - began
-    return Sample(load=scenario.parse(client.stdout), cpu_ns=spent, wall_ns=passed)
+    load = scenario.parse(client.stdout)
+    if not load.requests:
+        raise Unequal(f"answered nothing in a whole round, with {load.errors} errors")
+    return Sample(load, spent, passed, server.private_bytes(), server.take_log())

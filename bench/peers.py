@@ -1,67 +1,92 @@
 """Who is measured: one :class:`Peer` per server, started as its own documentation says to run it for speed.
 
-All of them listen on 127.0.0.1 with one worker; those of HTTP serve the same folder, without an access log. To add one,
-write a function that returns its command line (it may write a configuration file into ``place.scratch``) and add it to
-:data:`HTTP_PEERS` or :data:`ECHO_PEERS`.
+All of them listen on 127.0.0.1 with one worker; those of HTTP serve the same folder, without an access log, unless the
+conditions say otherwise. To add one, write a function that returns its command line (it may write a configuration file
+into ``place.scratch``) and add it to :data:`HTTP_PEERS` or :data:`ECHO_PEERS`.
 """
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from importlib.util import find_spec
+from dataclasses import replace
 from pathlib import Path
 
+from bench.app import SITE
+from bench.place import PYTHON, Peer, Place
 from bench.scenarios import ROOT
+from bench.web_servers import CACHE, IDLE_TIME, LIGHTTPD_REQUESTS, NGINX_REQUESTS, caddy, lighttpd, nginx
 
-# nginx closes a connection after 1,000 requests by default, which none of the others does.
-KEEPALIVE_REQUESTS = 1_000_000_000
+MANY_CONNECTIONS = 12_000  # room for a crowd
 
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where one peer runs."""
-
-    site: Path  # the folder to serve
-    scratch: Path  # a folder of its own, empty at the start
-    port: int  # free a moment ago; for peers that cannot choose and announce one
-    reply: bytes  # what the reference server answers, head and body; empty when each answers on its own
+# --- Poise ------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Peer:
-    name: str
-    about: str
-    command: Callable[[Place], list[str]]
-    version: tuple[str, ...]  # the command that prints it
-    needs: tuple[str, ...] = ()  # programs that must be on the PATH
-    modules: tuple[str, ...] = ()  # Python modules that this interpreter must have
-    announces: bool = True  # prints http://127.0.0.1:PORT/ (or tcp:) when it is listening
-    logs: bool = False  # has a log on stderr that cannot be switched off; it must not fill the disk
-    folder: Path = ROOT  # the working folder
+def poise(*options: str) -> Callable[[Place], list[str]]:
+    """With everything on that is on by default, but for the log."""
 
-    def missing(self) -> str | None:
-        """Why this peer cannot run here, or None."""
-        absent = [program for program in self.needs if shutil.which(program) is None]
-        absent += [module for module in self.modules if find_spec(module) is None]
-        return f"{', '.join(absent)} not installed" if absent else None
+    def command(place: Place) -> list[str]:
+        asked = place.conditions
+        server = [PYTHON, "-m", "poise", "serve", str(place.site), "--port", str(place.port), *options]
+        server += ["--log", str(place.log), "--log-format", "combined"] if asked.log else ["--no-access-log"]
+        if asked.tls:
+            server += ["--tls-cert", str(place.certificate)]
+        if asked.two_workers:
+            server += ["--workers", "2"]
+        if asked.crowd:
+            server += ["--max-connections", str(MANY_CONNECTIONS), "--keep-alive-timeout", str(IDLE_TIME)]
+        return server
+
+    return command
 
 
-def poise(place: Place) -> list[str]:
-    return [sys.executable, "-m", "poise", "serve", str(place.site), "--port", "0", "--no-access-log"]
+# --- Python's own, and application servers ----------------------------------------------------------------
 
 
 def http_server(protocol: str) -> Callable[[Place], list[str]]:
     """Its log has no switch: the lines are written, but nobody keeps them."""
 
     def command(place: Place) -> list[str]:
-        server = [sys.executable, "-u", "-m", "http.server", "0", "--bind", "127.0.0.1"]
+        server = [PYTHON, "-u", "-m", "http.server", str(place.port), "--bind", "127.0.0.1"]
         return [*server, "--directory", str(place.site), "--protocol", protocol]
 
     return command
+
+
+def application(*server: str) -> Callable[[Place], list[str]]:
+    """A module that serves ``bench/app.py``, started as ``python3 -m SERVER``; PORT stands for the port."""
+
+    def command(place: Place) -> list[str]:
+        words = [word.replace("PORT", str(place.port)) for word in server]
+        return ["env", f"{SITE}={place.site}", sys.executable, "-m", *words]
+
+    return command
+
+
+UVICORN = application(
+    *("uvicorn", "--host", "127.0.0.1", "--port", "PORT", "--workers", "1", "--loop", "uvloop"),
+    *("--http", "httptools", "--interface", "asgi3", "--lifespan", "off", "--no-access-log"),
+    *("--log-level", "warning", "--timeout-keep-alive", "75", "bench.app:asgi"),
+)
+GRANIAN_WORDS = (
+    *("granian", "--host", "127.0.0.1", "--port", "PORT", "--workers", "1", "--http", "1", "--no-ws"),
+    *("--runtime-threads", "1", "--runtime-mode", "st", "--loop", "uvloop", "--log-level", "warning"),
+)
+GRANIAN = application(*GRANIAN_WORDS, "--interface", "asginl", "bench.app:asgi")
+GUNICORN = application(
+    *("gunicorn", "--bind", "127.0.0.1:PORT", "--workers", "1", "--worker-class", "gthread"),
+    *("--threads", "4", "--keep-alive", "75", "--log-level", "warning", "bench.app:wsgi"),
+)
+
+
+def granian_files(place: Place) -> list[str]:
+    """Its own way with files, in Rust; the application is never asked."""
+    files = ("--static-path-route", "/", "--static-path-mount", str(place.site))
+    return application(*GRANIAN_WORDS, *files, "--interface", "asginl", "bench.app:asgi")(place)
+
+
+# --- other programs ---------------------------------------------------------------------------------------
 
 
 def floor(place: Place) -> list[str]:
@@ -74,68 +99,12 @@ def floor(place: Place) -> list[str]:
     return [str(program), str(reply)]
 
 
-NGINX = """\
-daemon off;
-worker_processes 1;
-pid {scratch}/nginx.pid;
-error_log {scratch}/error.log;
-events {{ worker_connections 8192; }}
-http {{
-    types {{ application/octet-stream bin; }}
-    access_log off;
-    sendfile on;
-    tcp_nopush on;
-    keepalive_requests {keepalive};
-    client_body_temp_path {scratch}/body;
-    proxy_temp_path {scratch}/proxy;
-    fastcgi_temp_path {scratch}/fastcgi;
-    uwsgi_temp_path {scratch}/uwsgi;
-    scgi_temp_path {scratch}/scgi;
-    {extra}
-    server {{
-        listen 127.0.0.1:{port} backlog=1024;
-        root {site};
-    }}
-}}
-"""
+def dufs(place: Place) -> list[str]:
+    return ["dufs", "--bind", "127.0.0.1", "--port", str(place.port), "--log-format", "", str(place.site)]
 
 
-def nginx(extra: str) -> Callable[[Place], list[str]]:
-    def command(place: Place) -> list[str]:
-        configuration = place.scratch / "nginx.conf"
-        configuration.write_text(
-            NGINX.format(
-                scratch=place.scratch,
-                site=place.site,
-                port=place.port,
-                keepalive=KEEPALIVE_REQUESTS,
-                extra=extra,
-            )
-        )
-        errors = str(place.scratch / "error.log")
-        return ["nginx", "-p", str(place.scratch), "-c", str(configuration), "-e", errors]
-
-    return command
-
-
-LIGHTTPD = """\
-server.document-root = "{site}"
-server.bind = "127.0.0.1"
-server.port = {port}
-server.errorlog = "{scratch}/error.log"
-server.max-keep-alive-requests = {keepalive}
-server.max-connections = 8192
-server.max-fds = 16384
-mimetype.assign = ( ".bin" => "application/octet-stream" )
-"""
-
-
-def lighttpd(place: Place) -> list[str]:
-    configuration = place.scratch / "lighttpd.conf"
-    configuration.write_text(
-        LIGHTTPD.format(scratch=place.scratch, site=place.site, port=place.port, keepalive=65535)
-    )
-    return ["lighttpd", "-D", "-f", str(configuration)]
+def miniserve(place: Place) -> list[str]:
+    return ["miniserve", "--interfaces", "127.0.0.1", "--port", str(place.port), str(place.site)]
 
 
 def echo(kind: str, checkout: Path = ROOT) -> Callable[[Place], list[str]]:
@@ -145,7 +114,7 @@ def echo(kind: str, checkout: Path = ROOT) -> Callable[[Place], list[str]]:
 
 def http_before(folder: Path) -> Peer:
     """Another checkout of Poise, to hold a change against what was there before."""
-    return Peer("poise-before", f"the checkout in {folder}", poise, POISE_VERSION, folder=folder)
+    return replace(POISE, name="poise-before", about=f"the checkout in {folder}", folder=folder)
 
 
 def echo_before(folder: Path) -> Peer:
@@ -153,31 +122,98 @@ def echo_before(folder: Path) -> Peer:
     return replace(http_before(folder), command=echo("poise", folder))
 
 
-POISE_VERSION = (sys.executable, "-m", "poise", "--version")
-PYTHON_VERSION = (sys.executable, "--version")
+# --- the tables -------------------------------------------------------------------------------------------
+
+POISE_VERSION = (PYTHON, "-m", "poise", "--version")
+PYTHON_VERSION = (PYTHON, "--version")
 UVLOOP_VERSION = (sys.executable, "-c", "import uvloop; print('uvloop', uvloop.__version__)")
-NGINX_VERSION = ("nginx", "-v")
-CACHE = "open_file_cache max=1000 inactive=60s; open_file_cache_valid 60s; open_file_cache_errors on;"
-FLOOR = Peer("floor", "C: epoll, recv, send of the same bytes", floor, ("cc", "--version"), ("cc",))
+FOR_EVER = "as many as it is asked for"
+EXTRA = "pip install poise[bench]"
+
+
+def installed(*modules: str) -> tuple[str, ...]:
+    words = ", ".join(f"'{module}', version('{module}')" for module in modules)
+    return (sys.executable, "-c", f"from importlib.metadata import version; print({words})")
+
+
+POISE = Peer(
+    "poise", "this checkout", poise(), POISE_VERSION, keeps=FOR_EVER,
+    can=frozenset({"log", "tls", "two_workers", "deferred", "crowd"}),
+)  # fmt: skip
+FLOOR = Peer(
+    "floor", "C: epoll, recv, send of the same bytes", floor, ("cc", "--version"), ("cc",),
+    get="apt-get install gcc", keeps=FOR_EVER,
+)  # fmt: skip
+NGINX = Peer(
+    "nginx", "nginx as it is shipped, sendfile on", nginx(), ("nginx", "-v"), ("nginx",),
+    get="apt-get install nginx", keeps=f"{NGINX_REQUESTS:,} (1,000 by default)",
+    can=frozenset({"log", "tls", "two_workers", "deferred", "crowd"}), announces=False,
+)  # fmt: skip
+LIGHTTPD = Peer(
+    "lighttpd", "lighttpd", lighttpd, ("lighttpd", "-v"), ("lighttpd",),
+    get="apt-get install lighttpd", keeps=f"{LIGHTTPD_REQUESTS:,} (1,000 by default)",
+    can=frozenset({"log", "deferred"}), announces=False,
+)  # fmt: skip
+PROGRAM = Peer("", "", caddy, (), keeps=FOR_EVER, announces=False)  # what the rest have in common
 
 HTTP_PEERS = (
-    Peer("poise", "this checkout", poise, POISE_VERSION),
+    POISE,
     FLOOR,
-    Peer("nginx", "nginx, sendfile on", nginx(""), NGINX_VERSION, ("nginx",), announces=False),
-    Peer(
-        "nginx-cache", "nginx with open_file_cache", nginx(CACHE), NGINX_VERSION, ("nginx",), announces=False
+    LIGHTTPD,
+    replace(NGINX, name="nginx-cache", about="nginx with open_file_cache", command=nginx(CACHE)),
+    NGINX,
+    replace(
+        PROGRAM, name="caddy", about="Caddy, file_server", command=caddy, version=("caddy", "version"),
+        needs=("caddy",), get="apt-get install caddy",
     ),
-    Peer("lighttpd", "lighttpd", lighttpd, ("lighttpd", "-v"), ("lighttpd",), announces=False),
-    Peer(
-        "http.server", "Python's own, as it comes (1.0)", http_server("HTTP/1.0"), PYTHON_VERSION, logs=True
+    replace(
+        PROGRAM, name="granian-files", about="granian, its own static files", command=granian_files,
+        version=installed("granian"), modules=("granian", "uvloop"), get=EXTRA,
     ),
-    Peer("http.server-1.1", "Python's own, kept alive", http_server("HTTP/1.1"), PYTHON_VERSION, logs=True),
-)
+    replace(
+        PROGRAM, name="granian", about="granian, ASGI, the files in memory", command=GRANIAN,
+        version=installed("granian", "uvloop"), modules=("granian", "uvloop"), get=EXTRA,
+    ),
+    replace(
+        PROGRAM, name="uvicorn", about="uvicorn, uvloop, httptools, the files in memory", command=UVICORN,
+        version=installed("uvicorn", "uvloop", "httptools"), modules=("uvicorn", "uvloop", "httptools"), get=EXTRA,
+    ),
+    replace(
+        PROGRAM, name="gunicorn", about="gunicorn, threads, the files in memory", command=GUNICORN,
+        version=installed("gunicorn"), modules=("gunicorn",), get=EXTRA,
+    ),
+    Peer(
+        "http.server", "python3 -m http.server as it comes (HTTP/1.0)", http_server("HTTP/1.0"), PYTHON_VERSION,
+        keeps="one", logs=True,
+    ),
+    Peer(
+        "http.server-1.1", "python3 -m http.server, kept alive", http_server("HTTP/1.1"), PYTHON_VERSION,
+        keeps=FOR_EVER, logs=True,
+    ),
+    replace(
+        PROGRAM, name="dufs", about="dufs", command=dufs, version=("dufs", "--version"), needs=("dufs",),
+        get="its project has binaries",
+    ),
+    replace(
+        PROGRAM, name="miniserve", about="miniserve", command=miniserve, version=("miniserve", "--version"),
+        needs=("miniserve",), get="its project has binaries",
+    ),
+)  # fmt: skip
+
+# The same in another way, for scenarios that ask for them.
+VARIANTS = (
+    replace(POISE, name="poise-poll", about="this checkout, waiting with poll", command=poise("--poller", "poll")),
+    replace(
+        POISE, name="poise-select", about="this checkout, waiting with select", command=poise("--poller", "select")
+    ),
+    replace(POISE, name="poise-alone", about="this checkout, without the idle connections", alone=True),
+    replace(NGINX, name="nginx-alone", about="nginx as it is shipped, without the idle connections", alone=True),
+)  # fmt: skip
 
 ECHO_PEERS = (
     Peer("poise", "this checkout, Protocol", echo("poise"), POISE_VERSION),
     FLOOR,
-    Peer("uvloop", "uvloop, Protocol", echo("uvloop"), UVLOOP_VERSION, modules=("uvloop",)),
+    Peer("uvloop", "uvloop, Protocol", echo("uvloop"), UVLOOP_VERSION, modules=("uvloop",), get=EXTRA),
     Peer("asyncio", "asyncio, Protocol", echo("asyncio"), PYTHON_VERSION),
     Peer("asyncio-buffered", "asyncio, BufferedProtocol", echo("asyncio-buffered"), PYTHON_VERSION),
     Peer(

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from statistics import median
 from typing import Any
 
-from bench.load import Sample
+from bench.load import Load, Sample
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +32,11 @@ class Figures:
     name: str
     rate: float  # requests per second, median
     cost: float  # microseconds of processor time per request, median
+    time: float  # milliseconds per request, median
     busy: float  # share of its core, median
     cost_ratio: Ratio | None  # the reference's ÷ this one's; None where there is no reference
     rate_ratio: Ratio | None
+    time_ratio: Ratio | None
     clean: bool  # no round had an error
 
 
@@ -60,10 +62,12 @@ def figures(rounds: Mapping[str, Sequence[Sample]], reference: str) -> list[Figu
             name=name,
             rate=median(sample.rate for sample in samples),
             cost=median(sample.cost for sample in samples),
+            time=median(sample.time for sample in samples),
             busy=median(sample.busy for sample in samples),
             cost_ratio=against(samples, lambda sample: sample.cost),
             rate_ratio=against(samples, lambda sample: sample.rate),
-            clean=all(sample.load.clean for sample in samples),
+            time_ratio=against(samples, lambda sample: sample.time),
+            clean=all(sample.clean for sample in samples),
         )
         for name, samples in rounds.items()
     ]
@@ -72,29 +76,41 @@ def figures(rounds: Mapping[str, Sequence[Sample]], reference: str) -> list[Figu
 
 def table(lines: Sequence[Figures], reference: str, unit: str = "request") -> str:
     """The figures for a person, in columns; ``unit`` is what was counted."""
-    head = (
-        "server",
-        f"{unit}s/s",
-        f"CPU µs/{unit}",
-        "core",
-        f"CPU: {reference} ÷ it",
-        f"rate: {reference} ÷ it",
-        "",
-    )
-    rows = [head]
+    rows = rows_of(lines, reference, unit)
+    return columns(rows, left=(0, len(rows[0]) - 1))
+
+
+def rows_of(lines: Sequence[Figures], reference: str, unit: str) -> list[tuple[str, ...]]:
+    """The table's head and a row for each server. What takes long is told by its time, not by how often it comes."""
+    slow = unit == "start"
+    speed = f"ms/{unit}" if slow else per_second(unit)
+    compared = f"{'time' if slow else 'rate'}: {reference} ÷ it"
+    rows: list[tuple[str, ...]] = [
+        ("server", speed, f"CPU µs/{unit}", "core", f"CPU: {reference} ÷ it", compared, "")
+    ]
     rows += [
         (
             line.name,
-            f"{line.rate:,.0f}",
-            f"{line.cost:.2f}",
+            f"{line.time:,.1f}" if slow else f"{line.rate:,.0f}",
+            f"{line.cost:,.2f}",
             f"{line.busy:.0%}",
             str(line.cost_ratio or "—"),
-            str(line.rate_ratio or "—"),
+            str((line.time_ratio if slow else line.rate_ratio) or "—"),
             "" if line.clean else "errors: not to be believed",
         )
         for line in lines
     ]
-    return columns(rows, left=(0, len(head) - 1))
+    return rows
+
+
+def counted(rounds: int, warm_ups: int) -> str:
+    """How often it was measured."""
+    before = "one warm-up" if warm_ups == 1 else f"{warm_ups} warm-ups"
+    return f"{rounds} round{'s' if rounds > 1 else ''} after {before}"
+
+
+def per_second(unit: str) -> str:
+    return "MiB/s" if unit == "MiB" else f"{unit}s/s"
 
 
 def columns(rows: Sequence[Sequence[str]], left: Sequence[int]) -> str:
@@ -121,6 +137,13 @@ def describe(sample: Sample) -> dict[str, Any]:
     derived = {
         "requests_per_second": sample.rate,
         "cpu_us_per_request": sample.cost,
+        "ms_per_request": sample.time,
         "core_share": sample.busy,
     }
     return asdict(sample) | derived
+
+
+def sample_of(kept: Mapping[str, Any]) -> Sample:
+    """The round that :func:`describe` has described."""
+    own = ("cpu_ns", "wall_ns", "private_bytes", "logged")
+    return Sample(Load(**kept["load"]), **{name: kept[name] for name in own})

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import subprocess
+from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
 from bench.asking import Unequal
+from bench.crowd import Crowd, NoCrowd
+from bench.http_scenarios import CERTIFICATE
 from bench.load import Sample
-from bench.peers import Peer
+from bench.place import Peer, Place
 from bench.scenarios import Scenario
 from bench.servers import CannotStart, Server, start
 
+UNABLE = (CannotStart, Unequal, NoCrowd, OSError, subprocess.SubprocessError)
+
 
 def start_all(
-    stack: ExitStack, peers: Sequence[Peer], scenario: Scenario, folder: Path, core: int
+    stack: ExitStack, peers: Sequence[Peer], scenario: Scenario, folder: Path, cores: Collection[int]
 ) -> tuple[list[Server], dict[str, str]]:
     """Start every peer that is here and answers as it should; name the others with the reason.
 
@@ -25,21 +30,34 @@ def start_all(
     servers: list[Server] = []
     skipped: dict[str, str] = {}
     for peer in peers:
-        if reason := peer.missing():
+        if reason := peer.missing(scenario.conditions):
             skipped[peer.name] = reason
             continue
+        place = Place(folder / "site", folder, 0, reply, scenario.conditions, folder / CERTIFICATE)
         try:
-            server = start(peer, folder / "site", folder, reply, core)
+            server = start(peer, place, cores)
             stack.callback(server.stop)
             scenario.check(server.port)
             server.reply = scenario.reply(server.port)
-        except (CannotStart, Unequal, OSError) as error:
+        except UNABLE as error:
             skipped[peer.name] = str(error)
             continue
         if not servers:
             reply = server.reply
+        server.memory = server.private_bytes()
         servers.append(server)
     return servers, skipped
+
+
+def surround(stack: ExitStack, server: Server, scenario: Scenario) -> Crowd | None:
+    """Hold the idle connections that the scenario wants beside those that ask. Raises NoCrowd."""
+    count = scenario.conditions.crowd
+    if not count or server.peer.alone:
+        return None
+    crowd = Crowd(server.port, count, scenario.heads(server.port)[0])
+    stack.callback(crowd.leave)
+    server.idle_memory = (server.private_bytes() - server.memory) / count
+    return crowd
 
 
 def take_turns(
@@ -47,15 +65,25 @@ def take_turns(
     round_of: Callable[[Server], Sample],
     rounds: int,
     told: Callable[[str], None],
-) -> dict[str, list[Sample]]:
-    """A B C A B C …; the first turn is the warm-up and does not count."""
+    warm_ups: int = 1,
+) -> tuple[dict[str, list[Sample]], dict[str, str]]:
+    """A B C A B C …; the first turns are warm-ups and do not count. Who fails in one is left out, with the reason."""
     taken: dict[str, list[Sample]] = {server.peer.name: [] for server in servers}
-    for turn in range(rounds + 1 if servers else 0):
+    failed: dict[str, str] = {}
+    for turn in range(1 - warm_ups, rounds + 1) if servers else ():
         costs = []
         for server in servers:
-            sample = round_of(server)
-            costs.append(f"{server.peer.name} {sample.cost:.2f}")
-            if turn:
-                taken[server.peer.name].append(sample)
-        told(f"{f'round {turn} of {rounds}' if turn else 'warm-up'}, CPU µs: {', '.join(costs)}")
-    return taken
+            name = server.peer.name
+            if name in failed:
+                continue
+            try:
+                sample = round_of(server)
+            except UNABLE as error:
+                failed[name] = str(error)
+                del taken[name]
+                continue
+            costs.append(f"{name} {sample.cost:.2f}")
+            if turn > 0:
+                taken[name].append(sample)
+        told(f"{f'round {turn} of {rounds}' if turn > 0 else 'warm-up'}, CPU µs: {', '.join(costs)}")
+    return taken, failed

@@ -1,31 +1,57 @@
-"""What is asked for: one entry per question that a measurement answers.
+"""What is asked for: a scenario is one question that a measurement answers.
 
-A scenario knows its client, the same one for every server, and what a right answer is.
+It knows its client, the same one for every server, what a right answer is, and under which conditions the servers run.
+Those of HTTP are in ``http_scenarios.py``, the echo's are here.
 """
 
 from __future__ import annotations
 
 import random
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import ClassVar
 
-from bench.asking import Unequal, fetch, fetch_raw, send_and_return
-from bench.load import Load, parse_echo, parse_wrk
+from bench.asking import Unequal, send_and_return
+from bench.load import Load, parse_echo
 
 KIB = 1024
+MIB = 1024 * KIB
 ROOT = Path(__file__).parents[1]
 
 
 @dataclass(frozen=True, slots=True)
+class Conditions:
+    """How the servers of a scenario run, beside what they always do; a peer says which of these it can."""
+
+    log: bool = False  # one line for each request, in the combined format, to a file
+    tls: bool = False
+    two_workers: bool = False  # two processes that accept, on all cores that there are; else one, on one core
+    deferred: bool = (
+        False  # a connection is shown to the server when its request is there (TCP_DEFER_ACCEPT, tcp(7))
+    )
+    crowd: int = 0  # connections that stay open and idle beside those that ask
+
+    def named(self) -> list[str]:
+        """The names of those that differ from the default."""
+        return [field.name for field in fields(self) if getattr(self, field.name) != field.default]
+
+
+PLAIN = Conditions()
+
+
+@dataclass(frozen=True, slots=True)
 class Scenario:
-    """The same thing again and again, over connections that are kept open."""
+    """The same thing again and again, over connections that are kept open unless the scenario says otherwise."""
 
     name: str
     about: str
-    size: int  # bytes of the content
+    size: int = 0  # bytes of the content
     connections: int = 64
+    conditions: Conditions = PLAIN
+    peers: tuple[str, ...] = ()  # who is measured unless others are named; empty for all
+    least_rounds: int = 1
+    warm_ups: int = 1  # more where a server must have seen many things to be as it will be
 
     unit: ClassVar[str]
     needs: ClassVar[tuple[str, ...]]  # programs that the client needs on the PATH
@@ -50,6 +76,10 @@ class Scenario:
         """Raises Unequal when the server does not answer as it should."""
         raise NotImplementedError
 
+    def heads(self, port: int) -> list[str]:  # noqa: ARG002 - for those that send any
+        """The heads of the requests that the client sends, each once; what differs in each is ``NUMBER`` in them."""
+        return []
+
     def plain_reply(self) -> bytes:
         """What a server that only repeats one reply may send when there is none to imitate; empty when it needs none."""
         return b""
@@ -59,40 +89,14 @@ class Scenario:
         return b""
 
 
-@dataclass(frozen=True, slots=True)
-class Get(Scenario):
-    """GET of one file."""
+def compile_client(name: str, folder: Path) -> Path:
+    """One of the bench's own clients, made from ``bench/NAME.c``."""
+    program = folder / name
+    subprocess.run(["cc", "-O2", "-o", str(program), str(ROOT / "bench" / f"{name}.c")], check=True)
+    return program
 
-    unit: ClassVar[str] = "request"
-    needs: ClassVar[tuple[str, ...]] = ("wrk",)
 
-    @property
-    def path(self) -> str:
-        return f"/{self.name}.bin"
-
-    def prepare(self, folder: Path) -> None:
-        Scenario.prepare(self, folder)
-        (folder / "site" / f"{self.name}.bin").write_bytes(self.content())
-
-    def client(self, folder: Path, port: int, seconds: int) -> list[str]:  # noqa: ARG002 - it is installed
-        command = ["wrk", "--threads", "1", "--connections", str(self.connections)]
-        return [*command, "--duration", f"{seconds}s", f"http://127.0.0.1:{port}{self.path}"]
-
-    def parse(self, text: str) -> Load:
-        return parse_wrk(text)
-
-    def check(self, port: int) -> None:
-        status, body = fetch(port, self.path)
-        if (status, body) != (200, self.content()):
-            raise Unequal(
-                f"answered {status} with {len(body)} bytes, not 200 with the {self.size} of the file"
-            )
-
-    def plain_reply(self) -> bytes:
-        return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % self.size + self.content()
-
-    def reply(self, port: int) -> bytes:
-        return fetch_raw(port, self.path)
+# --- echo -------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +109,7 @@ class Echo(Scenario):
 
     def prepare(self, folder: Path) -> None:
         Scenario.prepare(self, folder)
-        source = ROOT / "bench" / "echo_load.c"
-        subprocess.run(["cc", "-O2", "-o", str(folder / "echo_load"), str(source)], check=True)
+        compile_client("echo_load", folder)
 
     def client(self, folder: Path, port: int, seconds: int) -> list[str]:
         numbers = (port, self.connections, self.size, seconds, self.depth)
@@ -121,7 +124,6 @@ class Echo(Scenario):
             raise Unequal(f"returned {len(returned)} bytes, not the {self.size} that were sent")
 
 
-GET = (Get("small", "GET of a 1 KiB file, keep-alive, 64 connections", size=1 * KIB),)
 ECHO = (
     Echo("1KiB", "echo of 1 KiB messages, 64 connections, one message in flight on each", size=1 * KIB),
     Echo("64KiB", "echo of 64 KiB messages, 64 connections, one message in flight on each", size=64 * KIB),

@@ -12,18 +12,22 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bench.peers import Peer, Place
+from bench.memory import private_bytes
+from bench.place import Peer, Place
 
 START_TIME = 15.0  # seconds until a server must answer
 STOP_TIME = 5.0  # seconds until one that was asked to stop is made to
 GLANCE = 0.02  # seconds between two looks at a server that is starting
 ATTEMPTS = 3  # a port that was free a moment ago may be taken by the time the server asks for it
 
+PROC = Path("/proc")
+# What this shell tells its Pythons (to write no bytecode, to trace, …) is no affair of a server under measurement.
+ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
 ANNOUNCEMENT = re.compile(rb"//127\.0\.0\.1:(\d+)/")
 
 
@@ -38,8 +42,26 @@ class Server:
     peer: Peer
     command: list[str]
     process: subprocess.Popen[bytes]
+    place: Place
     port: int = 0
     reply: bytes = b""  # head and body of one reply, as it came
+    memory: int = 0  # private bytes before it met any load
+    idle_memory: float = 0.0  # private bytes for each idle connection, where there is a crowd
+
+    def pids(self) -> list[int]:
+        return session_members(self.process.pid)
+
+    def private_bytes(self) -> int:
+        return private_bytes(self.pids())
+
+    def take_log(self) -> int | None:
+        """How many lines its access log has, which begins anew; None when it keeps none."""
+        if not self.place.conditions.log:
+            return None
+        with self.place.log.open("rb+") as file:
+            count = sum(piece.count(b"\n") for piece in iter(lambda: file.read(1 << 20), b""))
+            file.truncate(0)
+        return count
 
     def stop(self) -> None:
         for number in (signal.SIGTERM, signal.SIGKILL):
@@ -55,11 +77,31 @@ class Server:
         self.process.wait()
 
 
+def session_members(session: int, proc: Path = PROC) -> list[int]:
+    """The processes of one session (proc(5): the sixth field of stat; the second, a name, may hold anything)."""
+    members = []
+    for entry in proc.iterdir():
+        if not entry.name.isdecimal():
+            continue
+        try:
+            fields = stat_fields((entry / "stat").read_text())
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if int(fields[3]) == session:
+            members.append(int(entry.name))
+    return sorted(members)
+
+
+def stat_fields(stat: str) -> list[str]:
+    """The fields of ``/proc/PID/stat`` after the name: state, ppid, pgrp, session, …"""
+    return stat.rpartition(")")[2].split()
+
+
 @contextmanager
-def pinned(core: int) -> Iterator[None]:
-    """What is started inside runs on ``core`` only."""
+def pinned(cores: Collection[int]) -> Iterator[None]:
+    """What is started inside runs on ``cores`` only."""
     before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {core})
+    os.sched_setaffinity(0, cores)
     try:
         yield
     finally:
@@ -72,15 +114,18 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def start(peer: Peer, site: Path, scratch: Path, reply: bytes, core: int) -> Server:
-    """Start one server and wait until it accepts connections. Raises CannotStart."""
+def start(peer: Peer, place: Place, cores: Collection[int]) -> Server:
+    """Start one server in ``place`` and wait until it accepts connections. Raises CannotStart.
+
+    The port of ``place`` does not count, and its scratch folder is where each attempt gets one of its own.
+    """
     failure = "it was not tried"
     for attempt in range(1 if peer.announces else ATTEMPTS):
-        own = scratch / f"{peer.name}-{attempt}"
+        own = place.scratch / f"{peer.name}-{attempt}"
         own.mkdir(mode=0o755)
-        place = Place(site=site, scratch=own, port=0 if peer.announces else free_port(), reply=reply)
+        port = 0 if peer.announces else free_port()
         try:
-            return launch(peer, place, core)
+            return launch(peer, replace(place, scratch=own, port=port), cores)
         except CannotStart as error:
             failure = str(error)
         except (OSError, subprocess.CalledProcessError) as error:
@@ -88,19 +133,20 @@ def start(peer: Peer, site: Path, scratch: Path, reply: bytes, core: int) -> Ser
     raise CannotStart(failure)
 
 
-def launch(peer: Peer, place: Place, core: int) -> Server:
+def launch(peer: Peer, place: Place, cores: Collection[int]) -> Server:
     out, err = place.scratch / "stdout", place.scratch / "stderr"
     command = peer.command(place)
-    with out.open("wb") as stdout, err.open("wb") as stderr, pinned(core):
+    with out.open("wb") as stdout, err.open("wb") as stderr, pinned(cores):
         process = subprocess.Popen(
             command,
             cwd=peer.folder,
+            env=ENVIRONMENT,
             stdin=subprocess.DEVNULL,
             stdout=stdout,
             stderr=subprocess.DEVNULL if peer.logs else stderr,
             start_new_session=True,
         )
-    server = Server(peer, command, process)
+    server = Server(peer, command, process, place)
     try:
         server.port = listening_port(server, place, out)
     except CannotStart:

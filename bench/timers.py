@@ -17,10 +17,9 @@ from __future__ import annotations
 
 import argparse
 import gc
-import json
 import random
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from heapq import heappop, heappush
 from statistics import median
@@ -28,6 +27,7 @@ from time import perf_counter_ns
 from typing import Any
 
 from bench.report import columns, ratio
+from bench.result import begun, keep
 from poise.loop.reactor import Reactor
 from poise.loop.timers import Deadlines, Timers
 
@@ -142,7 +142,7 @@ def schedules() -> dict[str, list[float]]:
 
 
 def measure(rounds: int) -> dict[str, Any]:
-    """Every round of everything."""
+    """Every round of everything, as the result keeps it."""
     taken: dict[str, dict[str, list[Costs]]] = {
         name: {contestant: [] for contestant in contestants} for name, contestants in CONTESTANTS.items()
     }
@@ -162,23 +162,27 @@ def measure(rounds: int) -> dict[str, Any]:
                     samples.append(cost)
     finally:
         gc.enable()
-    return {"timers": taken, "turns": turns}
+    kept = {
+        name: {
+            contestant: [asdict(one) | {"all": one.all} for one in each] for contestant, each in found.items()
+        }
+        for name, found in taken.items()
+    }
+    return {"timers": kept, "turns": {str(live): samples for live, samples in turns.items()}}
 
 
-def report(found: dict[str, Any]) -> str:
+def report(found: Mapping[str, Any]) -> str:
+    """The tables; ``found`` is what :func:`measure` returns, or a result that was read."""
     rows = [("timeouts", "", "set ns", "reset ns", "cancel ns", "all ns", "all: it ÷ bare heap")]
     for name, contestants in found["timers"].items():
-        heap = [one.all for one in contestants["bare heap"]]
+        heap = [one["all"] for one in contestants["bare heap"]]
         for contestant, each in contestants.items():
-            parts = [
-                f"{median(getattr(one, what) for one in each):.0f}"
-                for what in ("set", "reset", "cancel", "all")
-            ]
-            compared = "—" if contestant == "bare heap" else str(ratio([one.all for one in each], heap))
+            parts = [f"{median(one[what] for one in each):.0f}" for what in ("set", "reset", "cancel", "all")]
+            compared = "—" if contestant == "bare heap" else str(ratio([one["all"] for one in each], heap))
             rows.append((name, contestant, *parts, compared))
-    one, many = found["turns"][1], found["turns"][LIVE]
+    (_, one), (live, many) = found["turns"].items()
     turn = f"a turn in which nothing is due: {median(one):.0f} ns beside one deadline, "
-    turn += f"{median(many):.0f} ns beside {LIVE:,} of them: {ratio(many, one)}"
+    turn += f"{median(many):.0f} ns beside {int(live):,} of them: {ratio(many, one)}"
     return f"{columns(rows, left=(0, 1))}\n{turn}"
 
 
@@ -189,12 +193,15 @@ def main(argv: list[str]) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--rounds", type=int, default=9, metavar="N", help="that count (%(default)s)")
-    parser.add_argument("--json", action="store_true", help="every round on stdout, the table on stderr")
+    parser.add_argument(
+        "--json", nargs="?", const="-", metavar="FILE",
+        help="every round to FILE; to stdout without one, and the table to stderr",
+    )  # fmt: skip
     options = parser.parse_args(argv)
     if options.rounds < 1:
         parser.error("--rounds must be at least 1")
-    found = measure(options.rounds)
-    print(report(found), file=sys.stderr if options.json else sys.stdout)
+    result = begun("timers", options.rounds) | measure(options.rounds)
+    print(report(result), file=sys.stderr if options.json == "-" else sys.stdout)
     if options.json:
-        print(json.dumps(found, default=asdict, indent=1))
+        keep(result, options.json)
     return 0

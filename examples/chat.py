@@ -116,13 +116,15 @@ class Visit(FramedProtocol):
         super().__init__(LineFramer(4 * LONGEST))  # a name in front, and UTF-8 that was repaired
         self.reactor = reactor
         self.name = name
+        # Two more descriptors for the same loop. Terminals, pipes and files are all the same from here.
+        self.screen = stdout(reactor, Screen(self))
+        self.keyboard = stdin(reactor, Keyboard(self))
+        self.keyboard.pause_reading()  # until there is somebody to tell
 
     def connection_made(self, stream: Stream) -> None:
         super().connection_made(stream)
         self.send(self.name.encode())
-        # Two more descriptors for the same loop. Terminals, pipes and files are all the same from here.
-        self.screen = stdout(self.reactor, Screen(self))
-        self.keyboard = stdin(self.reactor, Keyboard(self))
+        self.keyboard.resume_reading()
 
     def message_received(self, message: bytes) -> None:
         self.screen.write(message + b"\n")
@@ -165,7 +167,7 @@ class Screen(Protocol):
         self.visit.resume_reading()
 
     def connection_lost(self, _error: Exception | None) -> None:
-        self.visit.stream.close()  # nobody reads what we print
+        self.visit.reactor.stop()  # nobody reads what we print
 
 
 def serve(reactor: Reactor, host: str, port: int) -> None:
@@ -178,7 +180,10 @@ def serve(reactor: Reactor, host: str, port: int) -> None:
 
 def join(reactor: Reactor, host: str, port: int, name: str) -> Exception | None:
     """Visit the room; the error that kept us out, if any."""
-    visit = Visit(reactor, name)
+    try:
+        visit = Visit(reactor, name)
+    except OSError as error:  # the program was started without standard input, or without output
+        return error
     failure: list[Exception] = []
 
     def failed(error: Exception) -> None:
@@ -190,6 +195,7 @@ def join(reactor: Reactor, host: str, port: int, name: str) -> Exception | None:
     connecting.cancel()
     if connecting.stream is not None:
         visit.screen.finish(1.0)  # seconds for the last lines
+        connecting.stream.close()  # after Ctrl-C it is still open
     return failure[0] if failure else None
 
 
@@ -209,7 +215,7 @@ def main() -> int:
             serve(reactor, args.host, args.port)
             return 0
         host, _, port = args.address.rpartition(":")
-        if not port.isdecimal():
+        if not port.isdecimal() or not 0 < int(port) < 65536:
             parser.error("an address is HOST:PORT")
         error = join(reactor, host, int(port), args.name)
     if error is not None:

@@ -74,7 +74,7 @@ DOORS: tuple[Door, ...] = (
     ),
     Door(
         "child processes",
-        ("net/process.py",),
+        ("net/process.py", "net/forked.py"),
         modules=("subprocess",),
         calls=("os.fork", "os.posix_spawn", "os.system", "os.popen"),
     ),

@@ -214,7 +214,9 @@ COMPARED = re.compile(r'\]\(\.\./(tests/[a-z0-9_/]+\.py) "(test_\w+)"\)')
 
 
 def test_every_yes_of_the_comparison_leads_to_its_test() -> None:
-    rows = [line.split(" | ") for line in (ROOT / "docs" / "compare.md").read_text().splitlines() if "|" in line]
+    rows = [
+        line.split(" | ") for line in (ROOT / "docs" / "compare.md").read_text().splitlines() if "|" in line
+    ]
     assert len(rows) > 50
     for _, own, *_ in rows[2:]:
         word = own.lstrip("[").partition("]")[0].partition(":")[0]
@@ -222,4 +224,7 @@ def test_every_yes_of_the_comparison_leads_to_its_test() -> None:
         assert word in ("yes", "partly", "no"), own
         assert bool(links) is (word != "no"), f"{own}: what is said is shown, and nothing else"
         for file, name in links:
-            assert re.search(rf"^(async )?def {name}\(", (ROOT / file).read_text(), re.MULTILINE), (file, name)
+            assert re.search(rf"^(async )?def {name}\(", (ROOT / file).read_text(), re.MULTILINE), (
+                file,
+                name,
+            )

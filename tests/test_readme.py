@@ -13,9 +13,19 @@ from pathlib import Path
 
 import pytest
 
+from poise.cli.main import parser
+
 ROOT = Path(__file__).parents[1]
 ENGLISH, CHINESE = ((ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "README.zh-CN.md"))
 PROGRAMS = re.findall(r"^```python\n(.*?)^```", ENGLISH, re.MULTILINE | re.DOTALL)
+COMMANDS = re.compile(r"^((?:python3 -m )?poise [^#\n]*[^#\s]|make \w+)", re.MULTILINE)
+BLOCK = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
+PICTURE_BYTES = 100_000  # what a reader waits for on a slow line
+
+
+def code_of(page: str) -> list[str]:
+    """What a page calls by its name: options, files, packages. Each language has its own order."""
+    return sorted(re.findall(r"`([^`\n]+)`", BLOCK.sub("", page)))
 
 
 @contextmanager
@@ -33,10 +43,10 @@ def running(program: str) -> Iterator[str]:
 
 
 def test_both_languages_show_the_same() -> None:
-    shell = re.compile(r"^(python3 -m poise \S+ \S+|make \w+)", re.MULTILINE)
     for pattern in (
         re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL),
-        shell,
+        COMMANDS,
+        re.compile(r"^!\[[^]]+\]\(([^)]+)\)", re.MULTILINE),
         re.compile(r"\]\((docs/[^)]+|(?!README)[A-Z]+\.md)\)"),
         re.compile(r"`(--[a-z-]+)`"),
         re.compile(r"^## ", re.MULTILINE),
@@ -45,6 +55,26 @@ def test_both_languages_show_the_same() -> None:
     ):
         assert pattern.findall(ENGLISH), pattern
         assert pattern.findall(ENGLISH) == pattern.findall(CHINESE)
+    assert code_of(ENGLISH) == code_of(CHINESE)
+
+
+def test_what_it_shows_can_be_typed(capsys: pytest.CaptureFixture[str]) -> None:
+    commands = [words.split() for words in COMMANDS.findall(ENGLISH) if not words.startswith("make ")]
+    assert len(commands) > 3
+    for words in commands:
+        parser().parse_args(words[words.index("poise") + 1 :])
+    with pytest.raises(SystemExit):
+        parser().parse_args(["serve", "--help-all"])
+    known = set(re.findall(r"--[a-z-]+", capsys.readouterr().out))
+    named = set(re.findall(r"--[a-z-]+", " ".join(code_of(ENGLISH))))
+    assert named
+    assert named <= known
+
+
+def test_the_picture_is_a_small_one() -> None:
+    data = (ROOT / "docs" / "listing.png").read_bytes()
+    assert data.startswith(b"\x89PNG")
+    assert len(data) < PICTURE_BYTES
 
 
 @pytest.mark.parametrize("page", [ENGLISH, CHINESE], ids=["English", "Chinese"])

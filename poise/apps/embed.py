@@ -45,7 +45,10 @@ def embed(reactor: Reactor, loop: asyncio.AbstractEventLoop | None = None) -> Em
 
 
 class Embedded:
-    """A guest and its host. Whichever of the two is closed first, the other goes on without it."""
+    """A guest and its host. Whichever of the two is closed first, the other goes on without it.
+
+    A reactor whose host was closed gets no more turns; once ``close`` was called it may ``run`` by itself.
+    """
 
     def __init__(self, reactor: Reactor, loop: asyncio.AbstractEventLoop) -> None:
         if reactor.host is not None:

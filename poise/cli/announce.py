@@ -10,7 +10,6 @@ from poise.cli import where
 from poise.cli.standard import say
 from poise.errors import MachineFault
 from poise.loop.reactor import Reactor
-from poise.net.listener import Listener
 from poise.wire import discovery
 
 if TYPE_CHECKING:
@@ -34,7 +33,7 @@ def chosen_name(args: argparse.Namespace) -> str | None:
     return name
 
 
-def announce(reactor: Reactor, name: str, listener: Listener, scheme: str, ask_at: int) -> Announcer:
+def announce(reactor: Reactor, name: str, listener: where.Listening, scheme: str, ask_at: int) -> Announcer:
     """Begin to answer those who ask, and say so. Raises MachineFault in words for people."""
     address = listener.address
     if isinstance(address, str):

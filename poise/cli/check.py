@@ -8,13 +8,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from poise.cli import options, site_options, standard
+from poise.cli.absent import absent
 from poise.cli.settings import Mistake, Settings
 from poise.cli.site_options import FILE_NAME
-from poise.errors import MachineFault, RequestError
+from poise.errors import MachineFault
 from poise.files.fieldrules import FieldRule
 from poise.files.locate import Root
-from poise.files.names import Names
-from poise.files.rules import names_below
 
 DEFAULT, ENVIRONMENT, FILE, TYPED = "default", "environment", "file", "typed"
 
@@ -45,6 +44,9 @@ def check(args: argparse.Namespace) -> int:
     mistakes = settings.mistakes if settings is not None else []
     if not mistakes:
         mistakes = list(look(args))
+    ends = bool(mistakes)
+    if not ends:
+        mistakes = list(look_for_pages(args))
     found = list(effective(args))
     left_out = settings.left_out if settings is not None else []
     if args.json:
@@ -52,7 +54,8 @@ def check(args: argparse.Namespace) -> int:
 
         text = json.dumps(as_data(settings, mistakes, found), indent=2) + "\n"
     else:
-        text = as_text(settings, mistakes, left_out, [each for each in found if args.all or differs(each)])
+        shown = [each for each in found if args.all or differs(each)]
+        text = as_text(settings, mistakes, left_out, shown, ends=ends)
     standard.write(standard.OUTPUT, text)
     return 1 if mistakes else 0
 
@@ -63,7 +66,7 @@ def check(args: argparse.Namespace) -> int:
 def look(args: argparse.Namespace) -> Iterator[Mistake]:
     """What can be seen to be wrong in the folder: it, or a file that is named, is not there."""
     try:
-        rules = site_options.rules(args)
+        site_options.rules(args)
     except MachineFault as error:
         yield Mistake(args.dir, None, str(error))
         return
@@ -72,24 +75,15 @@ def look(args: argparse.Namespace) -> Iterator[Mistake]:
         if file is not None and not os.access(file, os.R_OK):
             yield missing(args, dest, f"the file {file!r} is not there, or cannot be read")
     try:
-        with Root(args.dir, dotfiles=True) as root:
-            if rules.spa_names is not None and not is_file(root, rules.spa_names):
-                yield missing(args, "spa", f"there is no file {rules.spa!r} in the folder that is served")
-            for status, file in args.error_page:
-                if file and not is_file(root, names_below(file)):
-                    yield missing(
-                        args, "error_page", f"there is no file {file!r} in the folder that is served", status
-                    )
+        Root(args.dir).close()
     except MachineFault as error:
         yield missing(args, "dir", str(error))
 
 
-def is_file(root: Root, names: Names) -> bool:
-    try:
-        with root.open(names) as found:
-            return not found.is_folder
-    except RequestError:
-        return False
+def look_for_pages(args: argparse.Namespace) -> Iterator[Mistake]:
+    """Pages that are named and are not there, which keeps nobody from starting."""
+    for each in absent(args, site_options.rules(args)):
+        yield missing(args, each.dest, each.text, each.key)
 
 
 def missing(args: argparse.Namespace, dest: str, text: str, key: str | None = None) -> Mistake:
@@ -143,13 +137,21 @@ def differs(setting: Setting) -> bool:
 
 
 def as_text(
-    settings: Settings | None, mistakes: list[Mistake], left_out: list[Mistake], found: list[Setting]
+    settings: Settings | None,
+    mistakes: list[Mistake],
+    left_out: list[Mistake],
+    found: list[Setting],
+    *,
+    ends: bool,
 ) -> str:
-    """Mistakes, or else a table of what counts; lines as other checkers write them, which editors can read."""
+    """Mistakes, which end everything or not, or else a table of what counts.
+
+    Lines are as other checkers write them, which editors can read.
+    """
     lines = [str(each) for each in mistakes] or [str(each) for each in left_out]
     if mistakes:
         many = "one mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"
-        lines.append(f"{many}; nothing would be started")
+        lines.append(f"{many}; {'nothing would be started' if ends else 'poise serve says so, and starts'}")
         return "\n".join(lines) + "\n"
     file = "no file of settings" if settings is None else f"{settings.file} has no mistakes"
     lines.append(f"{file}; {'what counts:' if found else 'every setting has its default'}")

@@ -84,8 +84,11 @@ class Command(argparse.ArgumentParser):
             self, args or (), partial(super().parse_known_args, namespace=namespace)
         )
         if unknown:  # told here, by the command that they were given to, and not by the program above it
+            from poise.cli import meant  # only mistakes pay for it
+
             most = "--help-all" if self.rare else "--help"
-            self.error(f"unknown: {' '.join(unknown)}; {self.prog} {most} lists what there is")
+            hint = meant.option(self, unknown, f"{self.prog} {most} lists what there is")
+            self.error(f"unknown: {' '.join(unknown)}; {hint}")
         for name in options.unknown_variables(self.commands):
             standard.say(f"{name} in the environment is no option of any command, and has no effect")
         return known, unknown

@@ -192,8 +192,10 @@ class Reading:
         in_bytes = options.unit_of(action) == "bytes"
         if isinstance(value, (int, float)) and not isinstance(value, bool):
             return str(value)
-        if in_bytes and isinstance(value, str):
-            return value
+        if (in_bytes and isinstance(value, str)) or (
+            action.type is options.workers and value == options.AUTO
+        ):
+            return str(value)
         example = value if isinstance(value, str) and value.isdigit() else action.default or 8080
         also = f', or a text with K, M or G: {key} = "64K"' if in_bytes else ""
         raise TypeError(f"this is a number and stands without quotes; write {key} = {example}{also}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import stat
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -22,19 +23,27 @@ STDERR = "-"
 
 
 class Log:
-    """The access log as the arguments ask for it. Raises MachineFault when its file cannot be opened."""
+    """The access log as the arguments ask for it. Raises MachineFault when its file cannot be opened.
 
-    def __init__(self, reactor: Reactor, args: argparse.Namespace) -> None:
+    ``tell`` is for what is worth saying at the start; ``shared`` says that other processes write the same log.
+    """
+
+    def __init__(
+        self,
+        reactor: Reactor,
+        args: argparse.Namespace,
+        tell: Callable[[str], None] = standard.say,
+        *,
+        shared: bool = False,
+    ) -> None:
         self.access: AccessLog | None = None
         self._limits = limits = LogLimits()
         if args.no_access_log:
             return
-        self._output = _output(reactor, args.log, limits)
+        self._output = _output(reactor, args.log, limits, shared)
         self.access = _format(args.log_format)(reactor, self._output.write, limits)
         if args.log != STDERR and _is_served(args.log, args.dir, args.dotfiles):
-            standard.say(
-                f"the log {args.log} lies in the folder that is served, and can be read like any file"
-            )
+            tell(f"the log {args.log} lies in the folder that is served, and can be read like any file")
 
     def reopen(self) -> None:
         """Somebody has renamed the file: go on in a new one. Whatever else the log goes to stays as it is."""
@@ -58,9 +67,9 @@ def _format(name: str) -> type[AccessLog]:
     return JSONLog if name == "json" else CombinedLog
 
 
-def _output(reactor: Reactor, path: str, limits: LogLimits) -> Sink | LogFile:
+def _output(reactor: Reactor, path: str, limits: LogLimits, shared: bool) -> Sink | LogFile:
     if path == STDERR:
-        return Sink(reactor, standard.ERROR, limits)
+        return Sink(reactor, standard.ERROR, limits, shared=shared)
     from poise.cli.logfile import LogFile, open_log  # only those who want a file pay for it
 
     try:
@@ -70,7 +79,7 @@ def _output(reactor: Reactor, path: str, limits: LogLimits) -> Sink | LogFile:
     if stat.S_ISREG(os.fstat(fd).st_mode):
         return LogFile(reactor, fd, path, limits)
     reactor.at_close.append(partial(os.close, fd))
-    return Sink(reactor, fd, limits)  # a FIFO, a terminal: it has a reader, who may be slow
+    return Sink(reactor, fd, limits, shared=shared)  # a FIFO, a terminal: it has a reader, who may be slow
 
 
 def _is_served(path: str, folder: str, dotfiles: bool) -> bool:

@@ -6,13 +6,16 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
+from typing import Any
 
 import poise
 from poise.cli import checking, discovery, options, people, site_options, standard
 from poise.cli.command import Command
 from poise.errors import MachineFault
 
+MAKES_NO_SENSE = 2
 CANNOT_START = 3
 
 DESCRIPTION = """\
@@ -59,10 +62,19 @@ Print the manual page poise(1), which says everything that the help of all comma
 """
 
 
+class Top(argparse.ArgumentParser):
+    """The parser of ``poise`` itself."""
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        """Called for the command only: nothing else here has choices."""
+        if action.choices is not None and value not in action.choices:
+            from poise.cli import meant
+
+            raise argparse.ArgumentError(None, meant.command(value, action.choices))
+
+
 def parser() -> argparse.ArgumentParser:
-    top = argparse.ArgumentParser(
-        prog="poise", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    top = Top(prog="poise", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter)
     top.add_argument("--version", action="version", version=f"poise {poise.__version__}")
     commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=Command)
     serve = commands.add_parser(
@@ -112,6 +124,14 @@ def add_serve(serve: Command) -> None:
     add_tls(serve)
     people.add_log(serve)
     how = serve.rare_group("how")
+    how.add_argument(
+        "--workers",
+        type=options.workers,
+        default=1,
+        metavar="N",
+        help="serve from so many processes; auto: one for each processor. SIGHUP reads settings and certificate again "
+        "without losing a request. Limits count for each worker (default: 1, this process itself)",
+    )
     site_options.add_opposites(how)
     how.add_argument(
         "--poller",
@@ -129,6 +149,7 @@ def add_where(serve: argparse.ArgumentParser) -> None:
         help='the address to listen on, or "unix:/path" for a unix socket (default: 127.0.0.1, this machine only)',
     )
     where.add_argument(
+        "-p",
         "--port",
         type=options.port,
         metavar="N",
@@ -178,11 +199,15 @@ def add_tls(serve: argparse.ArgumentParser) -> None:
     tls.add_argument(
         "--tls",
         choices=("self",),
-        help="serve https with a throw-away certificate (needs the extra poise[tls])",
+        help="serve https with a throw-away certificate (needs the package cryptography)",
     )
 
 
 def _serve(args: argparse.Namespace) -> int:
+    if args.dir.isdigit():
+        from poise.cli import meant
+
+        meant.folder(args.dir)
     from poise.cli.serve import serve  # only this command needs the server
 
     return serve(args)
@@ -217,7 +242,11 @@ def _man(_args: argparse.Namespace) -> int:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit code. Raises SystemExit(2) for what makes no sense."""
     standard.occupy()
+    if not (sys.argv[1:] if argv is None else argv):
+        parser().print_help(sys.stderr)  # who types the name alone wants to know what there is
+        return MAKES_NO_SENSE
     args = parser().parse_args(argv)
+    args.read_again = lambda: parser().parse_args(argv)
     try:
         return int(args.run(args))
     except MachineFault as error:

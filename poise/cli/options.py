@@ -28,6 +28,7 @@ L = TypeVar("L", bound=Checked)
 SIZES = {"k": 1024, "m": 1024**2, "g": 1024**3}
 TRUE = frozenset({"1", "true", "yes", "on"})
 FALSE = frozenset({"", "0", "false", "no", "off"})
+AUTO = "auto"
 
 
 def public_limits() -> Iterator[tuple[type[Checked], Field[Any]]]:
@@ -75,7 +76,7 @@ def shown(value: Any) -> str:
     for suffix, size in (("M", 1024**2), ("K", 1024)):
         if isinstance(value, int) and value >= size and value % size == 0:
             return f"{value // size}{suffix}"
-    return f"{value:g}"
+    return f"{value:.12g}"
 
 
 def port(text: str) -> int:
@@ -85,14 +86,28 @@ def port(text: str) -> int:
     return int(text)
 
 
+def workers(text: str) -> int:
+    """A number of worker processes as it is typed; ``auto`` is one for each processor that we may use."""
+    most = limits.WorkerLimits().workers
+    if text == AUTO:
+        from poise.cli.processors import processors  # asked only by those who want to know
+
+        return min(processors(), most)
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= most:
+        raise argparse.ArgumentTypeError(
+            f"how many workers is a number from 1 to {most}, or {AUTO}, not {text!r}"
+        )
+    return int(text)
+
+
 def default_of(spec: Field[Any]) -> str:
     """A limit's default as it can be typed: only bytes take suffixes."""
-    return shown(spec.default) if spec.metadata["unit"] == "bytes" else f"{spec.default:g}"
+    return shown(spec.default) if spec.metadata["unit"] == "bytes" else f"{spec.default:.12g}"
 
 
 def is_number(action: argparse.Action) -> bool:
     """Whether an option's value is a number: a limit, or a port."""
-    return action.type is port or unit_of(action) is not None
+    return action.type in (port, workers) or unit_of(action) is not None
 
 
 def unit_of(action: argparse.Action) -> str | None:

@@ -16,7 +16,7 @@ def add_start(serve: argparse.ArgumentParser) -> None:
         dest="qr",
         const=True,
         help="show the address as a QR code for a telephone; with --lan in a terminal that is the default "
-        "(needs the extra poise[qr])",
+        "(needs the package segno)",
     )
     start.add_argument("--no-qr", action="store_const", dest="qr", const=False, help="show no QR code")
     start.add_argument("--open", action="store_true", help="open it in the browser")

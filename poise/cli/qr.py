@@ -38,7 +38,7 @@ def _show(urls: Sequence[str], to: int) -> str:
     try:
         import segno
     except ImportError:
-        return "it needs the package segno: pip install 'poise[qr]'"
+        return "it needs the package segno: pip install segno"
     encoding = locale.getpreferredencoding(do_setlocale=False)
     if encoding.lower().replace("-", "") != "utf8":
         return f"the encoding {encoding} has no blocks to draw it with"

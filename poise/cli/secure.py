@@ -64,7 +64,7 @@ def self_signed(names: list[str]) -> tuple[bytes, str]:
         from cryptography.hazmat.primitives.asymmetric import ec
     except ImportError as error:
         raise MachineFault(
-            "--tls self needs the package cryptography: pip install 'poise[tls]', or give --tls-cert and --tls-key"
+            "--tls self needs the package cryptography: pip install cryptography, or give --tls-cert and --tls-key"
         ) from error
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "Poise, for a while")])

@@ -6,11 +6,14 @@ import argparse
 import os
 import signal
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from poise.cli import site_options, where
+from poise.cli.absent import absent
 from poise.cli.announce import announce, chosen_name
 from poise.cli.log import Log
 from poise.cli.options import chosen
@@ -23,14 +26,17 @@ from poise.files.locate import Root
 from poise.files.server import FileServer
 from poise.files.site import Site
 from poise.http.hosts import local_or
-from poise.limits import FileLimits, HttpLimits, ListenLimits, StreamLimits, TLSLimits
+from poise.limits import FileLimits, HttpLimits, ListenLimits, LoopLimits, StreamLimits, TLSLimits
 from poise.loop.reactor import Reactor
+from poise.net.listener import Listener
 from poise.readiness.by_select import BySelect
 
 if TYPE_CHECKING:
     from poise.files.rules import SiteRules
     from poise.net.announcer import Announcer
     from poise.net.certificates import ServerTLS
+
+Tell = Callable[[str], None]
 
 RESERVED = 64  # descriptors for the poller, listeners, logs and what Python itself holds
 
@@ -39,37 +45,18 @@ def serve(args: argparse.Namespace) -> int:
     """Serve until SIGINT or SIGTERM; returns the exit code. Raises MachineFault when it cannot start."""
     if sys.platform == "win32":
         raise MachineFault("serving folders is not supported on Windows; the toolkit itself is, with select")
-    listen_limits = _fit_descriptors(chosen(ListenLimits, args), args.poller)
-    file_limits = chosen(FileLimits, args)
+    sys.setswitchinterval(LoopLimits().switch)
+    if args.workers > 1:
+        from poise.cli.workers import supervise  # only those who want several pay for it
+
+        return supervise(args)
     name = chosen_name(args)
-    rules = site_options.rules(args, limits=file_limits)
-    with (
-        Root(
-            args.dir, dotfiles=rules.dotfiles, symlinks=rules.symlinks, hides=rules.hides, limits=file_limits
-        ) as root,
-        Reactor(args.poller) as reactor,
-    ):
-        log = Log(reactor, args)
-        site = _site(args, root, rules, reactor)
-        server = FileServer(
-            reactor,
-            site,
-            limits=chosen(HttpLimits, args),
-            listen_limits=listen_limits,
-            stream_limits=chosen(StreamLimits, args),
-            tls_limits=chosen(TLSLimits, args),
-            log=log.access,
-        )
+    with serving(args) as (reactor, server, log):
         tls = server_tls(args)
-        listener = where.listen(server, args.host, args.port, tls)
-        listener.on_exhausted = _say_exhausted
-        if where.loopback_only(listener):
-            server.allows_host = local_or(args.allow_host)
-        elif args.allow_host:
-            say("--allow-host has no effect here: only a server on loopback looks at the Host")
-        if where.every_interface(listener):
-            say("listening on all interfaces: everyone in the network can read this folder")
-        scheme = "http" if tls is None else "https"
+        listener = where.listen(partial(server.listen, tls=tls), args.host, args.port)
+        open_to(server, listener, args)
+        tell_who_can_read(listener, args)
+        scheme = scheme_of(tls)
         announcer = None
         if name is not None:
             announcer = announce(reactor, name, listener, scheme, args.discovery_port)
@@ -81,10 +68,68 @@ def serve(args: argparse.Namespace) -> int:
     return 0
 
 
-def _site(args: argparse.Namespace, root: Root, rules: SiteRules, reactor: Reactor) -> Site:
+class Serving(NamedTuple):
+    """What one process serves with. It listens nowhere yet."""
+
+    reactor: Reactor
+    server: FileServer
+    log: Log
+
+
+@contextmanager
+def serving(args: argparse.Namespace, tell: Tell = say, *, shared: bool = False) -> Iterator[Serving]:
+    """A folder, its site and its log as the arguments have them, on a reactor of this process. Raises MachineFault.
+
+    ``tell`` is for what is worth saying at the start; ``shared`` says that other processes write the same log.
+    """
+    listen_limits = _fit_descriptors(chosen(ListenLimits, args), args.poller, tell)
+    file_limits = chosen(FileLimits, args)
+    rules = site_options.rules(args, limits=file_limits)
+    for page in absent(args, rules):
+        tell(f"--{page.dest.replace('_', '-')}: {page.text}")
+    with (
+        Root(
+            args.dir, dotfiles=rules.dotfiles, symlinks=rules.symlinks, hides=rules.hides, limits=file_limits
+        ) as root,
+        Reactor(args.poller) as reactor,
+    ):
+        log = Log(reactor, args, tell, shared=shared)
+        server = FileServer(
+            reactor,
+            _site(args, root, rules, reactor, tell),
+            limits=chosen(HttpLimits, args),
+            listen_limits=listen_limits,
+            stream_limits=chosen(StreamLimits, args),
+            tls_limits=chosen(TLSLimits, args),
+            log=log.access,
+        )
+        yield Serving(reactor, server, log)
+
+
+def open_to(server: FileServer, listener: Listener, args: argparse.Namespace) -> None:
+    """Decide by where it listens to whom the server answers."""
+    listener.on_exhausted = _say_exhausted
+    if where.loopback_only(listener):
+        server.allows_host = local_or(args.allow_host)
+
+
+def tell_who_can_read(listener: where.Listening, args: argparse.Namespace) -> None:
+    """Say what a person should know of who can reach us."""
+    if args.allow_host and not where.loopback_only(listener):
+        say("--allow-host has no effect here: only a server on loopback looks at the Host")
+    if where.every_interface(listener):
+        say("listening on all interfaces: everyone in the network can read this folder")
+
+
+def scheme_of(tls: ServerTLS | None) -> str:
+    """``http`` or ``https``."""
+    return "http" if tls is None else "https"
+
+
+def _site(args: argparse.Namespace, root: Root, rules: SiteRules, reactor: Reactor, tell: Tell) -> Site:
     live = Live(reactor, args.dir, root.limits) if args.live else None
     if live is not None and live.by == "polling":
-        say(f"changes are looked for every {root.limits.look:g} s: this system does not tell them")
+        tell(f"changes are looked for every {root.limits.look:g} s: this system does not tell them")
     return Site(
         root,
         wall=reactor.clock.wall,
@@ -126,7 +171,7 @@ def _reload(tls: ServerTLS) -> None:
         say("the certificate was read again; new connections use it")
 
 
-def _fit_descriptors(wanted: ListenLimits, poller: str | None) -> ListenLimits:
+def _fit_descriptors(wanted: ListenLimits, poller: str | None, tell: Tell = say) -> ListenLimits:
     """Raise this process's limit of descriptors as far as it may, and never accept more than it can hold.
 
     A connection can have a file open besides, so a fifth of the descriptors is kept for files. select(2) cannot
@@ -149,7 +194,7 @@ def _fit_descriptors(wanted: ListenLimits, poller: str | None) -> ListenLimits:
     fits = max(1, (soft - RESERVED) * 4 // 5)
     if fits >= wanted.connections:
         return wanted
-    say(f"this process may open {soft} files: taking at most {fits} connections (raise it with ulimit -n)")
+    tell(f"this process may open {soft} files: taking at most {fits} connections (raise it with ulimit -n)")
     return replace(wanted, connections=fits)
 
 

@@ -173,9 +173,9 @@ class SiteTable:
         for key in table:
             if key not in ("for", "values"):
                 said = unknown(key, ["for", "values"], "setting in [[headers]],")
-                self._settings.mistake(
-                    (*path, key), f"{said}; a field stands in values: values.{name_of(key)} = …"
-                )
+                if not said.endswith("?"):
+                    said = f"{said}; a field stands in values: values.{name_of(key)} = …"
+                self._settings.mistake((*path, key), said)
         pattern, values = table.get("for", EVERYTHING), table.get("values")
         with self._settings.wrong_at((*path, "for")):
             if not isinstance(pattern, str):

@@ -36,3 +36,8 @@ def write(number: int, text: str) -> None:
 def say(text: str) -> None:
     """One line for the person who started the program."""
     write(ERROR, f"poise: {text}\n")
+
+
+def silent(text: str) -> None:
+    """For what another process has said already."""
+    del text

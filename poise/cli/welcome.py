@@ -11,11 +11,16 @@ import os
 from poise.cli import standard, where
 from poise.cli.standard import say
 from poise.loop.reactor import Reactor
-from poise.net.listener import Listener
 
 
-def welcome(reactor: Reactor, listener: Listener, scheme: str, args: argparse.Namespace) -> None:
-    """Say where we listen. Nothing that goes wrong here is a reason not to serve."""
+def welcome(reactor: Reactor, listener: where.Listening, scheme: str, args: argparse.Namespace) -> None:
+    """Say where we listen, and open it. Nothing that goes wrong here is a reason not to serve."""
+    greet(listener, scheme, args)
+    open_page(reactor, listener, scheme, args)
+
+
+def greet(listener: where.Listening, scheme: str, args: argparse.Namespace) -> None:
+    """Say where we listen."""
     urls = where.urls(listener, scheme)
     others = reachable(listener, urls)
     shown = os.isatty(standard.OUTPUT)
@@ -31,17 +36,21 @@ def welcome(reactor: Reactor, listener: Listener, scheme: str, args: argparse.Na
         from poise.cli.qr import show  # only those who want to see it pay for it
 
         show(others, asked=args.qr is not None)
+    if shown:
+        standard.write(standard.OUTPUT, "Ctrl-C stops the server\n")
+
+
+def open_page(reactor: Reactor, listener: where.Listening, scheme: str, args: argparse.Namespace) -> None:
+    """Show it in the browser, if that was asked for. A thread does it, so this is nothing for a process that forks."""
     if args.open and isinstance(listener.address, str):
         say("--open has no effect: a browser cannot connect to a unix socket")
     elif args.open:
         from poise.cli.browser import browse
 
-        browse(reactor, urls[0])
-    if shown:
-        standard.write(standard.OUTPUT, "Ctrl-C stops the server\n")
+        browse(reactor, where.urls(listener, scheme)[0])
 
 
-def reachable(listener: Listener, urls: list[str]) -> list[str]:
+def reachable(listener: where.Listening, urls: list[str]) -> list[str]:
     """Those of ``urls`` that another machine can use."""
     if isinstance(listener.address, str) or where.loopback_only(listener):
         return []

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import errno
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import Protocol, TypeVar
 
 from poise.cli.standard import say
 from poise.errors import MachineFault
-from poise.http.server import HTTPServer
 from poise.net import address as addresses
-from poise.net.listener import Listener
-
-if TYPE_CHECKING:
-    from poise.net.certificates import ServerTLS
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8000
@@ -20,24 +16,36 @@ PORTS_TRIED = 100  # after the default one
 EVERY_INTERFACE = frozenset({"::", "0.0.0.0"})  # as a bound socket says it
 
 
-def listen(server: HTTPServer, host: str | None, port: int | None, tls: ServerTLS | None = None) -> Listener:
-    """Listen where a person has asked for; without a port on the default one, or the next that is free.
+class Listening(Protocol):
+    """A listener, or a socket for others to inherit."""
+
+    @property
+    def address(self) -> tuple[str, int] | str:
+        """Where it is bound."""
+
+
+L = TypeVar("L", bound=Listening)
+Listen = Callable[[tuple[str, int] | str], L]
+
+
+def listen(on: Listen[L], host: str | None, port: int | None) -> L:
+    """Have ``on(address)`` listen where a person has asked for; without a port on the default one, or the next free one.
 
     Raises MachineFault in words for people.
     """
     host = DEFAULT_HOST if host is None else host
     if host.startswith(addresses.UNIX):
-        return _listen_on(server, host, tls)
+        return _listen_on(on, host)
     if port is not None:
-        return _listen_on(server, (host, port), tls)
+        return _listen_on(on, (host, port))
     for port in (*range(DEFAULT_PORT, DEFAULT_PORT + PORTS_TRIED), 0):
         try:
-            listener = _listen_on(server, (host, port), tls)
+            listening = _listen_on(on, (host, port))
         except PortBusy:
             continue
         if port != DEFAULT_PORT:
-            say(f"port {DEFAULT_PORT} is busy; taking {listener.address[1]}")
-        return listener
+            say(f"port {DEFAULT_PORT} is busy; taking {listening.address[1]}")
+        return listening
     raise PortBusy("this machine has no free port")
 
 
@@ -45,9 +53,9 @@ class PortBusy(MachineFault):
     """Somebody else listens there."""
 
 
-def _listen_on(server: HTTPServer, address: tuple[str, int] | str, tls: ServerTLS | None) -> Listener:
+def _listen_on(on: Listen[L], address: tuple[str, int] | str) -> L:
     try:
-        return server.listen(address, tls=tls)
+        return on(address)
     except MachineFault:
         raise
     except ValueError as error:  # no address at all
@@ -60,12 +68,12 @@ def _listen_on(server: HTTPServer, address: tuple[str, int] | str, tls: ServerTL
         raise MachineFault(what) from error
 
 
-def every_interface(listener: Listener) -> bool:
+def every_interface(listener: Listening) -> bool:
     """Whether the whole network can connect."""
     return listener.address[0] in EVERY_INTERFACE
 
 
-def loopback_only(listener: Listener) -> bool:
+def loopback_only(listener: Listening) -> bool:
     """Whether only this machine can connect."""
     bound = listener.address
     if isinstance(bound, str):
@@ -74,7 +82,7 @@ def loopback_only(listener: Listener) -> bool:
     return host.startswith("127.") or host == "::1"
 
 
-def urls(listener: Listener, scheme: str = "http") -> list[str]:
+def urls(listener: Listening, scheme: str = "http") -> list[str]:
     """What to type into a browser, the nearest first."""
     bound = listener.address
     if isinstance(bound, str):

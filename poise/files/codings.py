@@ -101,21 +101,22 @@ Encode = Callable[[bytes], bytes]
 def encoders() -> dict[str, Encode]:
     """What can be made here, in the order of our preference: gzip always, the others with their extras.
 
-    Each is set to be quick rather than thorough: who wants the last per cent compresses beforehand.
+    Each is set to be quick rather than thorough: who wants the last per cent compresses beforehand. Raises ImportError
+    and OSError when one that is there cannot be loaded now.
     """
     found: dict[str, Encode] = {}
     try:
         import brotli
 
         found["br"] = lambda data: brotli.compress(data, quality=5)
-    except ImportError:
+    except ModuleNotFoundError:
         pass
     try:
         import zstandard
 
         # A compressor must not be used by two threads at once, so each call has its own.
         found["zstd"] = lambda data: zstandard.ZstdCompressor(level=5).compress(data)
-    except ImportError:
+    except ModuleNotFoundError:
         pass
     found["gzip"] = lambda data: zlib.compress(data, 6, wbits=31)
     return found

@@ -84,7 +84,11 @@ class Compressor:
         """How a file of ``size`` bytes goes to a client with this Accept-Encoding; ``identity`` as it is."""
         if not self._limits.compress_from <= size <= self._limits.compress_to:
             return "identity"
-        return choose_coding(accepted, tuple(self._encoders), self._limits.choices) or "identity"
+        try:
+            offered = tuple(self._encoders)
+        except (ImportError, OSError):  # there are no descriptors left to load them; later there may be
+            return "identity"
+        return choose_coding(accepted, offered, self._limits.choices) or "identity"
 
     def compressed(self, found: Located, coding: str, then: Callable[[Packed | None], object]) -> bool:
         """Call ``then`` with the content of ``found``, a file at rest, in ``coding``, now or later; False when all are busy."""

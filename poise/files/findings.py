@@ -29,6 +29,7 @@ def findings_page(
 ) -> bytes:
     """The page for a search below the folder ``names``."""
     title = visible(names[-1]) if names else texts["top"]
+    words = visible(view.words.encode("utf-8", "replace"))
     rows = "".join(row(entry_of(hit), texts, hit.names[:-1]) for hit in hits.best)
     here = isolated(names[-1]) if names else texts["start"]
     back = (
@@ -36,10 +37,10 @@ def findings_page(
     )
     table = f"{plain_head(texts)}{rows}{TABLE_TAIL}" if rows else ""
     return (
-        f"{page_head(f'{view.words} – {title}', TAGS[language])}{SHEET_OF_MARKS}"
+        f"{page_head(f'{words} – {title}', TAGS[language])}{SHEET_OF_MARKS}"
         f'<a class="skip" href="#list">{texts["skip"]}</a>\n<header>\n{crumbs(names, texts)}'
-        f"<h1>{sentence(hits, names, view.words, texts)}</h1>\n"
-        f"{tools(texts, some=False, words=view.words, filters=len(hits.best) > 1)}</header>\n"
+        f"<h1>{sentence(hits, names, words, texts)}</h1>\n"
+        f"{tools(texts, some=False, words=words, filters=len(hits.best) > 1)}</header>\n"
         f'<main id="list">\n{table}{back}</main>\n{SCRIPT}{extra}{TAIL}'
     ).encode("utf-8", "replace")
 

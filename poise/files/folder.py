@@ -17,7 +17,7 @@ from poise.files.content import precondition
 from poise.files.entity import Entity
 from poise.files.listing import FolderPage, Listing, Listings
 from poise.files.locate import Root
-from poise.files.located import Located
+from poise.files.located import Located, refusal
 from poise.files.names import Names
 from poise.files.outline import JSON_FIELDS, FolderOutline
 from poise.files.readme import Key, Readmes
@@ -74,18 +74,22 @@ class Folders:
         self._fields = page_fields(scripts)
         self._extra = reloading.SCRIPT if live else ""
 
-    # What few folders are asked for is loaded when the first one is.
+    # What few folders are asked for is loaded when the first one is, if there are descriptors for it.
 
     @cached_property
     def _archives(self) -> Archives | None:
-        from poise.files.archive import Archives
-
+        try:
+            from poise.files.archive import Archives
+        except OSError as error:
+            raise refusal(error) from error
         return None if self._reactor is None else Archives(self._reactor)
 
     @cached_property
     def _searches(self) -> Searches | None:
-        from poise.files.search import Searches
-
+        try:
+            from poise.files.search import Searches
+        except OSError as error:
+            raise refusal(error) from error
         return None if self._reactor is None else Searches(self._reactor)
 
     def reply(self, found: Located, request: Request, answer: Answer) -> Reply | None:
@@ -130,10 +134,11 @@ class Folders:
         rendering.on_done(partial(self._page_later, request, kept, answer, view, language))
         return None
 
-    def _rendered(self, key: Key, html: str | None, _error: Exception | None) -> None:
-        """One that cannot be rendered is left out, and not tried again."""
+    def _rendered(self, key: Key, html: str | None, error: Exception | None) -> None:
+        """One that cannot be rendered is left out, and not tried again, unless it is the machine that cannot."""
         del self._rendering[key]
-        self._readmes.keep(key, html or "")
+        if not isinstance(error, (OSError, ImportError)):
+            self._readmes.keep(key, html or "")
 
     def _page(self, request: Request, found: Located, view: View, language: str, readme: str) -> Reply:
         page = FolderPage(
@@ -175,17 +180,23 @@ class Folders:
         if hits is None:
             if isinstance(error, RequestError):
                 answer(error_reply(error.status, error.detail))
+            elif isinstance(error, MachineFault):
+                answer(
+                    error_reply(503, "The server is too busy to search at the moment. Please try again soon.")
+                )
             else:
                 answer(error_reply(500, "The search could not be made."))
             return
 
-        def found(body: bytes | None, _error: Exception | None) -> None:
+        def found(body: bytes | None, error: Exception | None) -> None:
             fields = (*JSON_FIELDS, VARY) if view.form == "json" else self._page_fields(language)
-            answer(
-                tagged(request, fields, body)
-                if body is not None
-                else error_reply(500, "The search could not be shown.")
-            )
+            if body is not None:
+                answer(tagged(request, fields, body))
+            elif isinstance(error, OSError):
+                refused = refusal(error)
+                answer(error_reply(refused.status, refused.detail))
+            else:
+                answer(error_reply(500, "The search could not be shown."))
 
         make = partial(self._findings, hits, names, view, language)
         try:

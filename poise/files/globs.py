@@ -27,6 +27,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import product
 from typing import NamedTuple
+from unicodedata import normalize
 
 from poise.files.names import Names
 from poise.limits import FileLimits
@@ -74,8 +75,6 @@ def folded(text: str) -> str:
     """``text`` in the one spelling of all that a file system may take for the same (Unicode, D145)."""
     if text.isascii():
         return text.lower()
-    from unicodedata import normalize  # only those with such names pay for it
-
     return normalize("NFC", normalize("NFD", IGNORABLE.sub("", text)).casefold())
 
 

@@ -29,7 +29,7 @@ from poise.files.scan import Entry, Scan
 from poise.files.script import SCRIPT
 from poise.files.texts import ENGLISH, TAGS, Texts
 from poise.files.view import PLAIN, View
-from poise.files.walk import Hider
+from poise.files.walk import Hider, hiding
 from poise.http.page import TAIL, escape, page_head
 from poise.limits import FileLimits
 
@@ -90,7 +90,7 @@ class Listings:
         Raises :class:`RequestError` now and not while the pieces are made: 503 when too many are under way, and what the
         gate says when the folder may not be read.
         """
-        scan = Scan(self._root, folder, view, None if self._hider is None else self._hider(folder.names))
+        scan = Scan(self._root, folder, view, hiding(self._hider, folder.names, folder.real))
         scan.step()
         if scan.done:
             return b"".join(make(scan))
@@ -137,7 +137,7 @@ class FolderPage:
         yield (
             f"{page_head(title, TAGS[self._language])}{SHEET_OF_MARKS}"
             f'<a class="skip" href="#list">{texts["skip"]}</a>\n<header>\n{crumbs(self._names, texts)}'
-            f"<h1>{self._sentence(scan)}</h1>\n{tools(texts, some=scan.count > 0)}</header>\n"
+            f"<h1>{self._sentence(scan)}</h1>\n{tools(texts, some=scan.count > 0, paged=scan.pages > 1)}</header>\n"
             f'<main id="list">\n{table_head(view, texts) if scan.count else ""}'
         ).encode()
         entries = scan.entries()
@@ -202,16 +202,17 @@ def plain_head(texts: Texts) -> str:
     return f'<table>\n<thead><tr>{cells}<th scope="col">{texts["changed"]}{zone}</th></tr></thead>\n<tbody>\n'
 
 
-def tools(texts: Texts, *, some: bool, words: str = "", filters: bool = False) -> str:
+def tools(texts: Texts, *, some: bool, words: str = "", filters: bool = False, paged: bool = False) -> str:
     """Search, filter and download. The filter needs the script, which brings it to light."""
     search = (
         f'<form role="search"><input type="search" name="q" maxlength="256" required value="{escape(words)}"'
         f' aria-label="{texts["search_here"]}" placeholder="{texts["search_here"]}">'
         f"<button>{texts['search']}</button></form>"
     )
-    label = texts["filter"]
+    label = texts["filter_page" if paged else "filter"]
     narrow = (
-        f'<input type="text" id="filter" hidden autocomplete="off" aria-label="{label}" placeholder="{label} …">'
+        f'<input type="text" id="filter" hidden autocomplete="off" aria-label="{label}" placeholder="{label} …"'
+        f' data-none="{texts["unmatched"]}">'
         if some or filters
         else ""
     )

@@ -41,7 +41,8 @@ from poise.limits import FileLimits
 SUPPORTED = {os.open, os.stat, os.readlink} <= os.supports_dir_fd and hasattr(os, "O_NOFOLLOW")
 
 Hides = Callable[..., bool]
-"""``hides(names, folder=…)``: is this to be answered as if it were not there?"""
+"""``hides(names, folder=…)``: is this to be answered as if it were not there? With ``itself=True``: by its own name, wherever
+it stands?"""
 
 
 class Root:
@@ -104,7 +105,7 @@ class Root:
 
     def child(self, folder: Located, name: bytes) -> Located:
         """Open ``name``, one plain component, in ``folder``. Raises as :meth:`locate` does."""
-        way = Way(self, (*folder.names, name), base=folder.fd)
+        way = Way(self, (*folder.names, name), base=folder)
         return way.run() if self.hides is None else self._shown(way, self.hides)
 
     def open(self, names: Names, *, slash: bool = False, hidden: bool = False) -> Located:
@@ -124,10 +125,11 @@ class Root:
         try:
             found = way.run(slash=slash)
         except RequestError as error:
-            if error.status == 403 and hides(way.names):
+            if error.status == 403 and (hides(way.names) or way.meets(hides)):
                 raise not_found() from None
             raise
-        if hides(found.names, folder=found.is_folder):
+        folder = found.is_folder
+        if hides(found.names, folder=folder) or way.meets(hides, folder=folder):
             found.close()
             raise not_found()
         return found

@@ -67,11 +67,11 @@ def refusal(error: OSError) -> RequestError:
 class Located:
     """A regular file or a folder inside the root, open. Owns its descriptor until :meth:`detach`.
 
-    ``names`` are the components that the URL named, links unresolved; ``slash`` says whether it asked for a
-    folder. A folder's descriptor may only name it (O_PATH): open ``.`` relative to it to read it.
+    ``names`` are the components that the URL named, links unresolved, ``real`` those below the root where it stands, as far
+    as links were resolved here; ``slash`` says whether it asked for a folder. A folder's descriptor may only name it (O_PATH): open ``.`` relative to it to read it.
     """
 
-    __slots__ = ("_owned", "_stat", "consulted", "fd", "is_folder", "names", "slash")
+    __slots__ = ("_owned", "_stat", "consulted", "fd", "is_folder", "names", "real", "slash")
 
     def __init__(
         self,
@@ -80,12 +80,14 @@ class Located:
         *,
         is_folder: bool,
         names: Names = (),
+        real: Names | None = None,
         slash: bool = False,
         owned: bool = True,
     ) -> None:
         self.fd = fd
         self.is_folder = is_folder
         self.names = names
+        self.real = names if real is None else real
         self.slash = slash
         self.consulted: Consulted = ()
         self._stat = found

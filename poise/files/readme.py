@@ -89,10 +89,10 @@ def section(name: bytes, data: bytes, size: int) -> str:
 
 
 def rendered(text: str) -> str | None:
-    """Markdown as HTML; None without the extra ``poise[markdown]``."""
+    """Markdown as HTML; None without the extra ``poise[markdown]``. ImportError and OSError when it cannot be loaded now."""
     try:
         from markdown_it import MarkdownIt
-    except ImportError:
+    except ModuleNotFoundError:
         return None
     parser = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
     tokens: list[Any] = parser.parse(text)

@@ -5,8 +5,9 @@ it is always the names of what is *opened* that count: a rule sees the same path
 looked like that led there.
 
 **Hidden** is what ``hide`` matches, a folder with everything below it. It is answered like what does not exist, and is
-in no listing, search or archive. A link to something hidden is its owner's word, as one to a dot-file is. A page that is
-named here (``spa``, ``error_pages``) may itself be hidden.
+in no listing, search or archive. A link to something hidden is its owner's word, as one to a dot-file is; but what is
+hidden below the folder that a link leads to stays so, by whichever way one comes. A page that is named here (``spa``,
+``error_pages``) may itself be hidden.
 
 **Clean URLs**: ``/about`` is a file of that name, else ``about.html``, else the folder ``about``. Both spellings work;
 with ``"redirect"`` the long one, and that of an index file, leads to the short one, so that there is one address for one page.
@@ -111,19 +112,25 @@ class SiteRules:
 
     # -- what is there ------------------------------------------------------------------------------------------
 
-    def hides(self, names: Names, *, folder: bool = True) -> bool:
+    def hides(self, names: Names, *, folder: bool = True, itself: bool = False) -> bool:
         """Whether what ``names`` lead to is to be answered as if it were not there.
 
-        ``folder`` says whether it is one; whoever does not know it yet leaves it out, and rather hides too much.
+        ``folder`` says whether it is one; whoever does not know it yet leaves it out, and rather hides too much. With
+        ``itself`` the folders on the way do not count.
         """
-        return bool(self._hidden) and self._hidden.cover(names, folder=folder)
+        if not self._hidden:
+            return False
+        if itself and names:
+            return self._hidden.covering(names[:-1], granted=True)(names[-1], folder)
+        return self._hidden.cover(names, folder=folder)
 
-    def hider(self, names: Names) -> Callable[[bytes, bool], bool] | None:
+    def hider(self, names: Names, *, granted: bool = False) -> Callable[[bytes, bool], bool] | None:
         """:meth:`hides` for the entries of the folder ``names``, one call each: a name, and whether it is a folder.
 
-        None when no entry of any folder is hidden.
+        ``granted`` is for a folder that a link has led to, which is its owner's word: it counts as not hidden. None when no
+        entry of any folder is hidden.
         """
-        return self._hidden.covering(names) if self._hidden else None
+        return self._hidden.covering(names, granted=granted) if self._hidden else None
 
     # -- other addresses ----------------------------------------------------------------------------------------
 

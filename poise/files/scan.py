@@ -116,7 +116,9 @@ class Scan:
             self._fd = os.open(b".", FOLDER_READ_FLAGS, dir_fd=folder.fd)
         except OSError as error:
             raise refusal(error) from error
-        self._folder = Located(self._fd, None, is_folder=True, names=folder.names, owned=False)
+        self._folder = Located(
+            self._fd, None, is_folder=True, names=folder.names, real=folder.real, owned=False
+        )
         try:
             self._found = os.scandir(self._fd)
         except OSError as error:

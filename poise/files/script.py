@@ -12,13 +12,20 @@ const filter = document.getElementById("filter");
 const rows = [...document.querySelectorAll("main tbody tr")];
 const shown = () => rows.filter(row => !row.hidden).map(row => row.querySelector("a"));
 if (filter && rows.length > 1) {
+  const none = document.createElement("p");
+  none.setAttribute("role", "status");
+  document.querySelector("main table").after(none);
   filter.hidden = false;
   filter.addEventListener("input", () => {
     const words = filter.value.toLocaleLowerCase().split(/\\s+/);
+    for (const head of document.querySelectorAll("main thead th + th")) {
+      head.style.minWidth ||= getComputedStyle(head).width; // the columns keep their places
+    }
     for (const row of rows) {
       const name = row.querySelector("a").textContent.toLocaleLowerCase();
       row.hidden = !words.every(word => name.includes(word));
     }
+    none.textContent = shown().length ? "" : filter.dataset.none;
   });
 }
 document.addEventListener("keydown", event => {
@@ -48,5 +55,5 @@ document.addEventListener("keydown", event => {
 
 SCRIPT = f"<script>{SOURCE}</script>\n"
 
-SCRIPT_HASH = "sha256-kThl+GWj3DBGtUM9WbcI52ZraiEKr1pcHWAhWwTt/UM="
+SCRIPT_HASH = "sha256-UMHtdkq1tn5DRJbclW/5GWUbuU0bIP2CFEyDvfZpdeU="
 """What a Content-Security-Policy calls SOURCE (CSP 3, 6.7.3.3)."""

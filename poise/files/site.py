@@ -31,6 +31,7 @@ from poise.http.page import PAGE_FIELDS, escape, page
 from poise.limits import FileLimits
 from poise.loop.offload import offload as offload_to
 from poise.loop.reactor import Reactor
+from poise.wire.http.accept import prefers
 
 ALLOW = ("Allow", "GET, HEAD, OPTIONS")
 KEPT_BY_AN_ERROR_PAGE = frozenset({"allow", "retry-after"})
@@ -87,10 +88,12 @@ class Site:
             try:
                 return self._get(request)
             except RequestError as error:
-                return self._error(request, error_reply(error.status, error.detail))
+                refused = error_reply(error.status, error.detail, plain=self._is_for_scripts(request))
+                return self._error(request, refused)
         if method == "OPTIONS":
             return Reply(204, (ALLOW, *(self.rules.preflight(request.fields) or ())))
-        refused = error_reply(405, "Files here can only be read.", (ALLOW,))
+        plain = self._is_for_scripts(request)
+        refused = error_reply(405, "Files here can only be read.", (ALLOW,), plain=plain)
         return self._dress(request, (), refused, own=True)
 
     def _get(self, request: Request) -> Reply | None:
@@ -136,13 +139,13 @@ class Site:
             raise
         if not found.is_folder:
             return found
-        if not found.slash:
-            if (longer := self._file(self.rules.longer(found.names, slash=False))) is not None:
-                found.close()
-                return longer
-            return found
         consulted: Consulted = ()
         try:
+            if not found.slash:
+                longer = self._file(self.rules.longer(found.names, slash=False))
+                if longer is not None:
+                    found.close()
+                return longer or found
             for name in self.rules.index_names:
                 index = self._index_file(found, name)
                 if index is not None:
@@ -169,12 +172,14 @@ class Site:
         return index
 
     def _file(self, names: Names | None, *, hidden: bool = False) -> Located | None:
-        """The file that ``names`` lead to; None when there is none that can be read."""
+        """The file that ``names`` lead to; None when there is none that can be read. RequestError when the machine fails."""
         if names is None:
             return None
         try:
             found = self.root.open(names, hidden=hidden)
-        except RequestError:
+        except RequestError as error:
+            if error.status >= 500:
+                raise
             return None
         if found.is_folder:
             found.close()
@@ -216,6 +221,11 @@ class Site:
             reply = self._contents.reply(found, request, None, answer)
             return reply and self._dress(request, found.names, reply)
 
+    def _is_for_scripts(self, request: Request) -> bool:
+        """Whether an error is read by something that has not asked for pages, as curl and ``fetch()`` do."""
+        accepted = request.fields.get("accept")
+        return accepted is not None and not prefers(accepted, "text/html", "text/plain", self.limits.choices)
+
     def _error(self, request: Request, reply: Reply) -> Reply:
         """``reply``, or the site's own page for such an error."""
         status = reply.status
@@ -223,11 +233,11 @@ class Site:
             names, _ = names_of(request.path, dotfiles=True)
         except RequestError:
             names = ()
-        found = self._file(self.rules.error_page(status), hidden=True)
-        if found is None:
-            return self._dress(request, names, reply, own=True)
         kept = [field for field in reply.fields if field[0].lower() in KEPT_BY_AN_ERROR_PAGE]
         try:
+            found = self._file(self.rules.error_page(status), hidden=True)
+            if found is None:
+                return self._dress(request, names, reply, own=True)
             with found:
                 page = self._contents.page(found, status)
         except RequestError:

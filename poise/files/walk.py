@@ -38,12 +38,24 @@ if TYPE_CHECKING:
 
 FOLDER_READ_FLAGS = FILE_FLAGS | getattr(os, "O_DIRECTORY", 0)
 
-Hider = Callable[[Names], Callable[[bytes, bool], bool] | None]
-"""For a folder, by its names from the root: what says of a name in it, and whether that is a folder, that it and all below
-it is to be as if it were not there; None when nothing in the folder is."""
+Hides = Callable[[bytes, bool], bool]
+"""Says of a name in a folder, and whether that is a folder, that it and all below it is to be as if it were not there."""
+
+Hider = Callable[..., Hides | None]
+"""For a folder, by its names from the root: what is hidden in it; None when nothing is. ``hider(names, granted=True)`` for
+names that links have led to, and are therefore not hidden themselves."""
 
 Identity = tuple[int, int]
 """Device and inode: the same for two ways to one folder."""
+
+
+def hiding(hider: Hider | None, names: Names, real: Names) -> Hides | None:
+    """What is hidden in a folder: by the ``names`` of the address, and by the ``real`` ones where links lead elsewhere."""
+    hides = None if hider is None else hider(names)
+    if hider is None or hides is None or real == names:
+        return hides
+    here, there = hides, hider(real, granted=True)
+    return here if there is None else lambda name, folder: here(name, folder) or there(name, folder)
 
 
 class Why(enum.Enum):
@@ -90,12 +102,13 @@ class Found(NamedTuple):
 class Level:
     """A folder on the way down, open, and the names in it that are still to be looked at."""
 
-    __slots__ = ("entries", "fd", "held", "hides", "names", "runs", "state", "todo")
+    __slots__ = ("entries", "fd", "held", "hides", "names", "real", "runs", "state", "todo")
 
-    def __init__(self, fd: int, names: Names, hides: Callable[[bytes, bool], bool] | None) -> None:
-        """It owns ``fd``, even when this raises OSError."""
+    def __init__(self, fd: int, names: Names, real: Names, hides: Hides | None) -> None:
+        """It owns ``fd``, even when this raises OSError. ``real`` are its names from the root, links resolved."""
         self.fd = fd
         self.names = names
+        self.real = real
         self.hides = hides
         self.runs: list[list[bytes]] = []
         self.todo: Iterator[bytes] = iter(())
@@ -144,7 +157,7 @@ class Walk:
         self._levels: list[Level] = []
         try:
             fd = os.open(b".", FOLDER_READ_FLAGS, dir_fd=folder.fd)
-            self._levels.append(self._level(fd, ()))
+            self._levels.append(self._level(fd, (), folder.real))
         except OSError as error:
             raise refusal(error) from error
         self.state = self._levels[0].state
@@ -194,7 +207,8 @@ class Walk:
     def open(self, found: Found) -> Located:
         """Open a file, before the next step. Raises :class:`RequestError` as the gate does."""
         level = self._levels[-1]
-        folder = Located(level.fd, None, is_folder=True, names=(*self.above, *level.names), owned=False)
+        names = (*self.above, *level.names)
+        folder = Located(level.fd, None, is_folder=True, names=names, real=level.real, owned=False)
         return self.root.child(folder, found.names[-1])
 
     def close(self) -> None:
@@ -229,8 +243,8 @@ class Walk:
     def _shown(self, name: bytes) -> bool:
         return nameable(name) and (self.root.dotfiles or not hidden(name))
 
-    def _level(self, fd: int, names: Names) -> Level:
-        return Level(fd, names, None if self._hides is None else self._hides((*self.above, *names)))
+    def _level(self, fd: int, names: Names, real: Names) -> Level:
+        return Level(fd, names, real, hiding(self._hides, (*self.above, *names), real))
 
     # -- one entry -------------------------------------------------------------------------------
 
@@ -261,7 +275,7 @@ class Walk:
                 return None
             self._refused(names, error)
             return Found(names, state)
-        return self._enter(fd, names)
+        return self._enter(fd, names, (*level.real, names[-1]))
 
     def _follow(self, level: Level, names: Names) -> Found | None:
         """What the link ``names`` leads to. It is resolved from the root, which knows what it may lead to."""
@@ -285,11 +299,11 @@ class Walk:
                 return found
             fd = os.open(b".", FOLDER_READ_FLAGS, dir_fd=target.fd)
         self._linked.add(there)
-        return self._enter(fd, names)
+        return self._enter(fd, names, target.real)
 
-    def _enter(self, fd: int, names: Names) -> Found:
+    def _enter(self, fd: int, names: Names, real: Names) -> Found:
         """Go on in the folder open at ``fd``, unless the walk is in it already. Owns ``fd``."""
-        level = self._level(fd, names)
+        level = self._level(fd, names, real)
         if any(identity(level.state) == identity(above.state) for above in self._levels):
             level.close()
             self.left_out.add(names, Why.REPEATED)

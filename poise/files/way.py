@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from poise.errors import RequestError
@@ -27,15 +28,34 @@ if TYPE_CHECKING:
 class Way:
     """One way from the root to a file: the folders it stands in, and the components still to go."""
 
-    __slots__ = ("folders", "links", "must_be_folder", "names", "root", "todo")
+    __slots__ = (
+        "asked",
+        "folders",
+        "links",
+        "must_be_folder",
+        "names",
+        "passed",
+        "real",
+        "root",
+        "strayed",
+        "todo",
+    )
 
-    def __init__(self, root: Root, names: Names, *, base: int | None = None) -> None:
+    def __init__(self, root: Root, names: Names, *, base: Located | None = None) -> None:
         """``base`` is the open folder that holds the last of ``names``, to spare the way to it."""
         self.root = root
         self.names = names
-        self.folders = [root.fd if base is None else base]
+        self.folders = [root.fd if base is None else base.fd]
         """The first one is borrowed, the others are closed at the end of the walk."""
         self.todo = list(names[:-2:-1] if base is not None else names[::-1])
+        self.asked = len(self.todo)
+        """How many of those the address names; those on top of them were put there by links."""
+        self.real = [] if base is None else list(base.real)
+        """The names from the root to the folder reached."""
+        self.strayed = base is not None and base.real != base.names
+        """Whether a link was followed, so that these are no longer those of the address."""
+        self.passed: list[Names] = []
+        """Where that has happened: the real names of what the address names after it."""
         self.links = 0
         self.must_be_folder = False
 
@@ -44,9 +64,14 @@ class Way:
         self.must_be_folder = slash
         todo = self.todo
         located: Located | None = None
+        name = b""
         try:
             while todo and located is None:
                 name = todo.pop()
+                if len(todo) < self.asked:
+                    self.asked = len(todo)
+                    if self.strayed:
+                        self.passed.append((*self.real, name))
                 if name == b"..":
                     self.up()
                 elif todo or self.must_be_folder:
@@ -62,16 +87,30 @@ class Way:
         finally:
             for fd in self.folders[1:]:
                 os.close(fd)
-        located.names, located.slash = self.names, slash
+        located.names = located.real = self.names
+        located.slash = slash
+        if self.strayed:
+            located.real = tuple(self.real) if located.is_folder else (*self.real, name)
         if not located.is_folder:
             located.consulted = ((self.names, fingerprint(located.stat)),)
         return located
+
+    def meets(self, hides: Callable[..., bool], *, folder: bool = True) -> bool:
+        """Whether something that the address names below a folder that a link has led to is hidden by its own name.
+
+        ``folder`` says whether the last of it is one.
+        """
+        *above, last = self.passed or [()]
+        return any(hides(names, folder=True, itself=True) for names in above) or (
+            last != () and hides(last, folder=folder, itself=True)
+        )
 
     def up(self) -> None:
         """``..`` in a link's target. Above the root there is nothing."""
         if len(self.folders) == 1:
             raise not_found()
         os.close(self.folders.pop())
+        self.real.pop()
 
     def down(self, name: bytes) -> None:
         """Step into the folder ``name``, or follow the link of that name."""
@@ -87,6 +126,7 @@ class Way:
                 raise not_found() from None
             return
         self.folders.append(fd)
+        self.real.append(name)
         if len(self.folders) > self.root.limits.components + 1:
             raise not_found()
 
@@ -147,11 +187,17 @@ class Way:
             # The target may climb, and only a walk from the root knows the folders above.
             self.folders = [self.root.fd]
             self.todo[:] = self.names[::-1]
+            self.asked = len(self.todo)
+            self.real.clear()
+            self.passed.clear()
+            self.strayed = False
             return
+        self.strayed = True
         target = os.readlink(name, dir_fd=self.folders[-1])
         names: list[bytes] | None = split(target)
         if target.startswith(b"/"):
             names = self.root.within(target)
+            self.real.clear()
             while len(self.folders) > 1:
                 os.close(self.folders.pop())
         if names is None:
@@ -169,8 +215,10 @@ class Way:
         if self.root.symlinks == "none":
             raise not_found()
         mode = os.stat(name, dir_fd=self.folders[-1]).st_mode
+        self.strayed = True
         if stat.S_ISDIR(mode):
             self.folders.append(os.open(name, FOLDER_FLAGS & ~os.O_NOFOLLOW, dir_fd=self.folders[-1]))
+            self.real.append(name)
             return None
         if not stat.S_ISREG(mode):
             raise RequestError(403, NEITHER)

@@ -20,23 +20,37 @@ START = '<p><a href="/">Go to the start</a></p>\n'
 
 ELSEWHERE = frozenset({403, 404})
 
+PLAIN_FIELDS = (
+    ("Content-Type", "text/plain; charset=utf-8"),
+    ("X-Content-Type-Options", "nosniff"),
+    ("Cache-Control", "no-store"),
+)
+"""For who asks from a shell or a script, and would see more style than sense."""
+
 
 def error_reply(
-    status: int, detail: str = "", fields: Iterable[tuple[str, str]] = (), *, limits: HttpLimits | None = None
+    status: int,
+    detail: str = "",
+    fields: Iterable[tuple[str, str]] = (),
+    *,
+    limits: HttpLimits | None = None,
+    plain: bool = False,
 ) -> Reply:
     """A page for ``status`` that says ``detail``, a sentence of plain text, with ``fields`` besides its own.
 
-    A 503 tells the client when to come again (RFC 9110, 15.6.4).
+    With ``plain`` it is one line of text instead. A 503 tells the client when to come again (RFC 9110, 15.6.4).
     """
     reason = REASONS.get(status, "Error")
     sentence = as_sentence(detail or reason)
+    own = list(PLAIN_FIELDS if plain else PAGE_FIELDS)
+    if status == RETRY_AFTER:
+        own.append(("Retry-After", str((limits or HttpLimits()).retry_after)))
+    if plain:
+        return Reply(status, (*own, *fields), f"{status} {reason}: {sentence}\n".encode("utf-8", "replace"))
     content = (
         f'<main>\n<p class="quiet">{status} {escape(reason)}</p>\n<h1>{escape(sentence)}</h1>\n'
         f"{START if status in ELSEWHERE else ''}</main>\n"
     )
-    own = list(PAGE_FIELDS)
-    if status == RETRY_AFTER:
-        own.append(("Retry-After", str((limits or HttpLimits()).retry_after)))
     return Reply(status, (*own, *fields), page(f"{status} {reason}", content))
 
 

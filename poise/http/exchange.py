@@ -138,19 +138,20 @@ class Exchange(Protocol):
     def connection_lost(self, _error: Exception | None) -> None:
         self._phase = CLOSING
         self._deadline.cancel()
-        if self._request is not None:
+        if (request := self._request) is not None:
             self._log_request()  # it was cut short: what was sent of it is what is logged
             self._request = None
         self._log_now(self._stream.unsent)
         self._server.exchange_gone(self)
         if self._replying is not None:
             self._replying.close()
+        if request is not None:
+            request.abandon()
 
     # -- requests, through the grammar -----------------------------------------------------------
 
     def _take(self, data: bytes) -> None:
         """Feed bytes that the memo may not answer."""
-        now = self._server.reactor.now
         if self._phase is FRESH:
             self._enter(IDLE, self._server.limits.idle_time)
             self.data_received(data)
@@ -165,8 +166,7 @@ class Exchange(Protocol):
             self._enter(HEAD, self._server.limits.head_time)
         wire.feed(data)
         if self._phase is BODY:
-            self._deadline.since = now
-            self._check_body_rate(now)
+            self._check_body_rate()
         elif self._phase >= HANDLING and wire.buffered > self._stream.limits.portion:
             self._stream.pause_reading()  # it sends on and on while its reply is being made
             replying.end_endless()  # it would never be heard again
@@ -189,7 +189,8 @@ class Exchange(Protocol):
                     self._begin_request(event)
                     continue
                 if isinstance(event, Data):
-                    self._collect(event.data)
+                    self._body_size += len(event.data)  # no more than limits.body: the wire sees to that
+                    self._body.append(event.data)
                 else:
                     self._respond()
                 share -= 1
@@ -222,6 +223,8 @@ class Exchange(Protocol):
     def _begin_request(self, head: RequestHead) -> None:
         self._request = request = Request(head, b"", self._stream.peer, self._scheme, self._answer)
         self._started = self._server.reactor.now
+        if self._server.draining and self._wire is not None:
+            self._wire.close_after_reply()
         if head.length == 0:
             return
         self._candidate = None
@@ -237,13 +240,10 @@ class Exchange(Protocol):
         if head.expect_continue and self._wire is not None and not self._wire.buffered:
             self._stream.write(self._wire.send_continue())
 
-    def _collect(self, data: bytes) -> None:
-        self._body_size += len(data)  # the wire has seen to it that it is no more than limits.body
-        self._body.append(data)
-
-    def _check_body_rate(self, now: float) -> None:
+    def _check_body_rate(self) -> None:
         """A body that trickles is ended although no single pause in it is long enough."""
         limits = self._server.limits
+        now = self._deadline.since = self._server.reactor.now
         if self._body_size < limits.body_rate * (now - self._started - limits.body_stall):
             self._expired()
 
@@ -281,6 +281,7 @@ class Exchange(Protocol):
             reply.close()
             raise ProgramFault("this request has been answered already")
         else:
+            self._server.reactor.now = self._server.reactor.clock.monotonic()  # the last turn may be long ago
             self._reply(reply)
             self._server.reactor.call_soon(self._go_on)  # not now: the handler itself may be what answers
 
@@ -294,8 +295,7 @@ class Exchange(Protocol):
             wire.close_after_reply()
         candidate, self._candidate = self._candidate, None
         self._enter(REPLYING, server.limits.reply_time)
-        date = server.dates.current(server.reactor.now)
-        head = replying.start(reply, date)
+        head = replying.start(reply, date := server.dates.current(server.reactor.now))
         if (
             candidate is not None
             and request is not None
@@ -358,8 +358,7 @@ class Exchange(Protocol):
 
     def _expired(self) -> None:
         """The deadline of the present phase is over."""
-        server = self._server
-        phase = self._phase
+        server, phase = self._server, self._phase
         if self._held and phase <= BODY:
             # It is busy with the replies that it was sent, and the stream watches over that.
             self._deadline = server.reactor.deadline(self._deadline.duration, self._expired)
@@ -379,21 +378,22 @@ class Exchange(Protocol):
             late = error_reply(503, "the answer was not ready in time", limits=server.limits)
             self._reply(late, close=True)
 
-    def drain(self) -> None:
-        """The server stops: a connection ends when the request that has arrived, if any, is answered."""
-        if self._phase <= HEAD:  # its last reply may still be on its way to the client, and stays so
-            self._close(linger=self._stream.outgoing is not None)
+    def drain(self, *, patient: bool) -> bool:
+        """The server stops; ``patient`` waits for a request to answer. False when there is input to be read before."""
+        if self._phase <= HEAD:
+            held = self._stream.outgoing is not None  # its last reply stays on its way to the client
+            if patient or (not held and self._stream.has_unread_input()):
+                return patient
+            self._close(linger=held)
         elif self._wire is not None and self._replying is not None and self._phase is not CLOSING:
             self._wire.close_after_reply()
             self._replying.end_endless()
+        return True
 
     @property
     def busy(self) -> bool:
         return IDLE < self._phase < CLOSING or self._stream.outgoing is not None
 
-    def abort(self) -> None:
-        self._stream.abort()
-
-    def fail(self, error: Exception) -> None:
-        """A callback of this exchange raised, which has been reported."""
+    def fail(self, error: Exception | None) -> None:
+        """A callback of this exchange raised, which has been reported; None for the end of the server."""
         self._stream.fail(error)

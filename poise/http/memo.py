@@ -16,6 +16,7 @@ Clients repeat themselves to the byte, so the key is the whole head as it came. 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from poise.http.clock import DateClock
 from poise.limits import FileLimits
@@ -132,6 +133,11 @@ class Memo:
         if entry is not None:
             self._size -= entry.size
         self._old.pop(head, None)
+
+    def retire(self) -> None:
+        """Forget everything, and remember nothing more."""
+        self.clear()
+        self._limits = replace(self._limits, memo_bytes=0)
 
     def clear(self) -> None:
         """Forget everything: the site itself has changed."""

@@ -99,6 +99,8 @@ class Request:
     peer: Address
     scheme: str
     deliver: Callable[[Request, Reply], None] | None = field(default=None, repr=False, compare=False)
+    on_gone: Callable[[], object] | None = field(default=None, repr=False, compare=False)
+    """Called when the connection is lost before ``answer`` was called: what is being done for it can be given up."""
 
     def answer(self, reply: Reply) -> None:
         """Answer a request for which ``respond`` has returned None; on the loop's own thread, once.
@@ -108,7 +110,14 @@ class Request:
         """
         if self.deliver is None:
             raise ProgramFault("this request does not belong to a connection")
+        self.on_gone = None
         self.deliver(self, reply)
+
+    def abandon(self) -> None:
+        """Nobody waits for the answer any more. Called by the connection."""
+        on_gone, self.on_gone = self.on_gone, None
+        if on_gone is not None:
+            on_gone()
 
     @property
     def method(self) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from poise.errors import MachineFault, PeerFault
+from poise.errors import MachineFault, PeerFault, RequestError
 from poise.http.errorpage import error_reply
 from poise.http.feed import Feed
 from poise.http.message import FileBody, Reply
@@ -64,7 +64,11 @@ class Replying:
             self._report(error)
             reply.close()
             reply.validator = None  # what goes out instead must not be remembered
-            reply = error_reply(500, "the server made an answer that cannot be sent")
+            reply = (
+                error_reply(error.status, error.detail)
+                if isinstance(error, RequestError)  # from a body that could not begin
+                else error_reply(500, "the server made an answer that cannot be sent")
+            )
             producer = None
             head = self._head(reply, date)
         self.status = reply.status

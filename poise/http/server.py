@@ -74,6 +74,7 @@ class HTTPServer:
         self.listeners: list[Listener] = []
         self.exchanges: set[Exchange] = set()
         self.draining = False
+        self._patient = False
         self._on_drained: Callable[[], object] | None = None
         self._drain_timer: TimerHandle | None = None
 
@@ -120,6 +121,7 @@ class HTTPServer:
             stream_limits=self.stream_limits,
         )
         listener.on_handshake_failed = self._handshake_failed
+        listener.on_empty = self._check_drained
         self.listeners.append(listener)
         return listener
 
@@ -128,24 +130,48 @@ class HTTPServer:
         """How many connections have a request to be answered or a reply to be taken."""
         return sum(exchange.busy for exchange in self.exchanges)
 
-    def drain(self, on_drained: Callable[[], object] | None = None) -> None:
-        """Stop accepting, end idle connections, let replies in flight finish within ``limits.drain_time`` seconds."""
-        self.draining = True
+    def drain(self, on_drained: Callable[[], object] | None = None, *, patient: bool = False) -> None:
+        """Stop accepting and let replies in flight finish, within ``limits.drain_time`` seconds.
+
+        What has arrived by now is still answered: requests of connections that the kernel has queued, too. Idle connections
+        are ended, unless the server is ``patient``, as one should be whose successor listens already: it answers the next
+        request of each, with ``Connection: close``, and ends those that ask nothing only when the time is over. May be
+        called again without it.
+        """
         self._on_drained = on_drained
+        self._patient = patient
+        if not self.draining:
+            self.draining = True
+            self._drain_timer = self.reactor.call_later(self.limits.drain_time, self.close)
+            for memo in (self.memo, self.secure_memo):
+                if memo is not None:
+                    memo.retire()  # no reply that was made before says that it is the last one
         for listener in self.listeners:
+            if not patient:  # else the successor has the same queue
+                listener.take_waiting()
             listener.close()
         for exchange in list(self.exchanges):
-            exchange.drain()
-        self._drain_timer = self.reactor.call_later(self.limits.drain_time, self.close)
+            exchange.drain(patient=True)
         self._check_drained()
+        if not patient and self.exchanges:
+            self.reactor.call_soon(
+                self._end_idle
+            )  # after the next turn's reads: they bring what is here already
+
+    def _end_idle(self) -> None:
+        done = [exchange.drain(patient=False) for exchange in list(self.exchanges)]
+        if not all(done):
+            self.reactor.call_soon(self._end_idle)
 
     def close(self) -> None:
         """Stop at once: what is still under way is cut."""
         self.draining = True
+        self._patient = False
         for listener in self.listeners:
             listener.close()
         for exchange in list(self.exchanges):
-            exchange.abort()
+            exchange.drain(patient=False)  # where nothing is under way, nothing is cut
+            exchange.fail(None)
         for listener in self.listeners:
             for stream in list(
                 listener.streams
@@ -216,8 +242,10 @@ class HTTPServer:
             self._check_drained()
 
     def _check_drained(self) -> None:
-        if self.exchanges:
+        if not self.draining or self.exchanges:
             return
+        if self._patient and any(listener.streams for listener in self.listeners):
+            return  # in the middle of its TLS handshake: a request will follow
         if self._drain_timer is not None:
             self._drain_timer.cancel()
         on_drained, self._on_drained = self._on_drained, None

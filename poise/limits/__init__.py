@@ -22,7 +22,7 @@ from poise.limits.rooms import (
     StreamLimits,
     TLSLimits,
 )
-from poise.limits.site import FileLimits, LogLimits
+from poise.limits.site import FileLimits, LogLimits, WorkerLimits
 
 __all__ = [
     "KIB",
@@ -40,5 +40,6 @@ __all__ = [
     "ProcessLimits",
     "StreamLimits",
     "TLSLimits",
+    "WorkerLimits",
     "check",
 ]

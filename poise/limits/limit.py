@@ -38,6 +38,6 @@ def check(spec: Field[Any], value: float) -> None:
     """Raise ValueError with a sentence for people when ``value`` is outside the range of ``spec``."""
     low, high = spec.metadata["low"], spec.metadata["high"]
     if not low <= value <= high:
-        bounds = f"at least {low:g}" if high == math.inf else f"between {low:g} and {high:g}"
+        bounds = f"at least {low:.12g}" if high == math.inf else f"between {low:.12g} and {high:.12g}"
         unit = spec.metadata["unit"]
-        raise ValueError(f"{spec.name.replace('_', ' ')} must be {bounds} ({unit}), not {value:g}")
+        raise ValueError(f"{spec.name.replace('_', ' ')} must be {bounds} ({unit}), not {value:.12g}")

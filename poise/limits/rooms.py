@@ -38,6 +38,13 @@ class LoopLimits(Checked):
         "that wait for a thread, or for a process; one more is refused, so that a slow disk fills no memory",
         low=0,
     )
+    switch: float = limit(
+        0.0005,
+        "seconds",
+        "a thread that computes keeps the interpreter while the loop waits for it, which may be after each system call; "
+        "set by `poise serve` alone, for it counts for the whole process (Python's own is 0.005)",
+        low=0.000_01,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +73,12 @@ class ListenLimits(Checked):
         "open at once from one client (an IPv4 address, an IPv6 /64), so that it cannot take every place; 0 for no limit",
         option="max-connections-per-client",
         low=0,
+    )
+    ahead: int = limit(
+        4, "connections", "that one worker may have more than another before it leaves newcomers to that one"
+    )
+    aside: float = limit(
+        0.001, "seconds", "for which it leaves them; then it takes so many itself, if nobody has", low=0.001
     )
     first_delay: float = limit(
         0.01, "seconds", "the first pause in accepting when the system is out of descriptors", low=0.001

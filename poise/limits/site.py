@@ -158,11 +158,51 @@ class FileLimits(Checked):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerLimits(Checked):
+    """Worker processes: how often one is tried, and how long it is waited for."""
+
+    workers: int = limit(256, "workers", "at most; more than there are processors seldom help")
+    start_time: float = limit(
+        30.0,
+        "seconds",
+        "a worker may take until it serves; then it is killed, for something holds it",
+        low=0.01,
+    )
+    soon: float = limit(
+        0.5,
+        "seconds",
+        "a worker that has served no longer than this has failed, whatever has ended it",
+        low=0,
+    )
+    failures: int = limit(
+        6, "failures", "of workers in one place, one after the other, until the server says so and ends"
+    )
+    first_delay: float = limit(
+        0.1, "seconds", "the first pause before a worker that has failed is followed by another", low=0.001
+    )
+    longest_delay: float = limit(2.0, "seconds", "the pause doubles up to this", low=0.001)
+    grace: float = limit(
+        5.0, "seconds", "beyond the drain time, until a worker that was told to end is killed", low=0.01
+    )
+    leaving: int = limit(
+        256,
+        "workers",
+        "that have been replaced by a reload and finish their last replies; with more of them the oldest end at once",
+        low=0,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LogLimits(Checked):
     """The access log."""
 
     buffer: int = limit(64 * KIB, "bytes", "of log lines collected before they are written at once")
-    delay: float = limit(1.0, "seconds", "the longest time that a log line waits in the buffer", low=0.001)
+    delay: float = limit(
+        0.1,
+        "seconds",
+        "the longest time that a log line waits in the buffer; who watches sees it at once",
+        low=0.001,
+    )
     waiting: int = limit(
         1 * MIB,
         "bytes",

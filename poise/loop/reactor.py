@@ -73,7 +73,7 @@ class Reactor:
     ``poller`` is a name (``"epoll"``, ``"kqueue"``, ``"poll"``, ``"select"``), a poller, or None for the best
     that the machine has. ``on_error`` is called with every exception that a callback lets escape.
 
-    ``now`` is the monotonic time, in seconds, at which the present turn began to handle its events.
+    ``now`` is the monotonic time, in seconds, at which the present (or the last) turn began to handle its events.
     """
 
     def __init__(
@@ -175,7 +175,7 @@ class Reactor:
 
     def deadline(self, duration: float, callback: Callable[[], object]) -> Deadline:
         """Call it unless the deadline is restarted (``deadline.since = reactor.now``) within ``duration`` seconds."""
-        return self.deadlines.start(duration, callback, self.now)
+        return self.deadlines.start(duration, callback, self.now if self._in_turn else self.clock.monotonic())
 
     @property
     def signals(self) -> Signals:

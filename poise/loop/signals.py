@@ -16,7 +16,8 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any, Protocol
 
@@ -97,3 +98,29 @@ class Signals:
 def _check_main_thread() -> None:
     if threading.current_thread() is not threading.main_thread():
         raise ProgramFault("signals can only be handled by a loop in the main thread")
+
+
+@contextmanager
+def held() -> Iterator[None]:
+    """Signals to this thread wait meanwhile, so that a child that is forked inside can hear its first ones, too."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def let_through() -> None:
+    """Let those come that wait: in a forked child, once it has callbacks for them."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, signal.valid_signals())
+
+
+def inherit_nothing() -> None:
+    """In a forked child: each signal that somebody had a handler for does what it does to a new program.
+
+    The parent's handlers would post to a loop that is not ours, and write to a descriptor that may soon be a client's.
+    """
+    signal.set_wakeup_fd(-1)
+    for signum in signal.valid_signals():
+        if callable(signal.getsignal(signum)):  # not SIG_DFL, nor SIG_IGN, which stays as at exec(2)
+            signal.signal(signum, signal.default_int_handler if signum == signal.SIGINT else signal.SIG_DFL)

@@ -42,7 +42,8 @@ def resolve(address: tuple[str, int]) -> list[tuple[socket.AddressFamily, Any]]:
             host.strip("[]"), port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE | socket.AI_NUMERICSERV
         )
     except (socket.gaierror, UnicodeError) as error:
-        raise MachineFault(f"cannot resolve the host name {host!r}: {error}") from error
+        reason = getattr(error, "strerror", None) or error
+        raise MachineFault(f"cannot resolve the host name {host!r}: {reason}") from error
     return [(family, sockaddr) for family, _, _, _, sockaddr in found]
 
 
@@ -148,6 +149,11 @@ def show(sockaddr: Any) -> str:
     if isinstance(sockaddr, bytes):
         sockaddr = os.fsdecode(sockaddr)
     return f"{UNIX}{sockaddr}"
+
+
+def of(sockaddr: Any) -> tuple[str, int] | str:
+    """A listening socket's own name as an address: ``(host, port)`` or ``"unix:/path"``."""
+    return (sockaddr[0], sockaddr[1]) if isinstance(sockaddr, tuple) else show(sockaddr)
 
 
 def plain_host(host: str) -> str:

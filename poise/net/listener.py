@@ -6,15 +6,17 @@ descriptors or memory, and then the newcomer stays in the queue, readiness stays
 watching* ends the spinning: accepting pauses, with a delay that doubles while the trouble lasts (pitfall 5).
 
 Beyond ``limits.connections`` accepting pauses too: newcomers wait in the kernel's queue until a place is free.
+
+Processes that have inherited one listening socket are all woken for each newcomer, and whoever is fastest takes it. With a
+``balance`` they share: one that is ahead pauses for a moment, in which another can take what waits, and only then takes a few.
 """
 
 from __future__ import annotations
 
 import errno
-import os
 import socket
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from poise.errors import PeerFault
 from poise.limits import ListenLimits, StreamLimits, TLSLimits
@@ -22,6 +24,7 @@ from poise.loop.reactor import Reactor
 from poise.loop.timers import TimerHandle
 from poise.net import address as addresses
 from poise.net.address import Address
+from poise.net.bound import SocketFile
 from poise.net.options import UNIX, SocketOptions
 from poise.net.protocol import AnyProtocol, check_factory
 from poise.net.stream import Stream
@@ -46,6 +49,7 @@ OF_ONE_NEWCOMER = frozenset(
         errno.EINTR,
     }
 )
+AHEAD_PART = 8  # of many connections one may have an eighth more than another: they come and go all the time
 EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 
@@ -102,6 +106,16 @@ def listen(
     return listener
 
 
+class Balance(Protocol):
+    """What processes that accept from one socket know of each other."""
+
+    def tell(self, connections: int) -> None:
+        """So many connections are ours now."""
+
+    def least(self) -> int:
+        """How many he has who has the fewest."""
+
+
 class Listener:
     """A listening socket on a reactor. ``address`` is the bound one, ``(host, port)`` or ``"unix:/path"``."""
 
@@ -121,7 +135,10 @@ class Listener:
         self.factory = factory
         self.streams: set[Stream] = set()
         self.refused = 0
+        self.balance: Balance | None = None
         self.on_exhausted: Callable[[OSError, float], None] = _say_nothing
+        self.on_empty: Callable[[], object] = _say_nothing
+        """Called when the last connection of a listener that was closed is gone."""
         self.on_handshake_failed: Callable[[Stream, Exception], object] = _say_nothing
         """Told of each TLS handshake that fails: the connection below TLS, and a TLSError, DeadlineExceeded or OSError.
 
@@ -135,17 +152,16 @@ class Listener:
         self._delay = limits.first_delay
         self._retry: TimerHandle | None = None
         self._accepting = True
+        self._owed = 0  # newcomers that are taken without looking at others, who had their time
         self._closed = False
         self.sockname: Any = listening.getsockname()
-        self._socket_file = self._identify() if owns_file else None
+        self._socket_file = SocketFile(self.sockname) if owns_file else None
         reactor.register(self._fd, READ, self._on_ready)
 
     @property
     def address(self) -> tuple[str, int] | str:
         """Where it is bound: ``(host, port)``, with the real port when 0 was asked for, or ``"unix:/path"``."""
-        if isinstance(self.sockname, tuple):
-            return self.sockname[0], self.sockname[1]
-        return addresses.show(self.sockname)
+        return addresses.of(self.sockname)
 
     def pause(self) -> None:
         """Stop accepting; newcomers wait in the kernel's queue."""
@@ -165,19 +181,24 @@ class Listener:
         if self._retry is not None:
             self._retry.cancel()
         self.reactor.retire(self._socket)
-        if self._socket_file is not None and self._socket_file == self._identify():
-            try:
-                os.unlink(self.sockname)
-            except OSError:  # the folder is not ours any more; the next server replaces the stale file
-                pass
+        if self._socket_file is not None:
+            self._socket_file.remove()
 
-    def _identify(self) -> tuple[int, int] | None:
-        """The socket file's device and inode, so that another server's new one is never removed."""
-        try:
-            found = os.stat(self.sockname)
-        except OSError:
-            return None
-        return found.st_dev, found.st_ino
+    def take_waiting(self) -> None:
+        """Accept at once what the kernel has queued, as far as there is room: closing would reset it (pitfall 39)."""
+        if self._closed:
+            return
+        self.balance = None  # those beside us may be about to end, too
+        rounds = self.limits.backlog // self.limits.accepts + 1
+        while rounds and not self._closed and self._accepting:
+            rounds -= 1
+            before = len(self.streams) + self.refused
+            try:
+                self._on_ready(READ)
+            except Exception as error:  # noqa: BLE001 - whoever stops a server must get on with it
+                self.reactor.on_error(error)
+            if len(self.streams) + self.refused == before:
+                break
 
     def _watch(self) -> None:
         if self._closed:
@@ -191,6 +212,8 @@ class Listener:
         for _ in range(self.limits.accepts):
             if len(self.streams) >= self.limits.connections:
                 self._watch()
+                return
+            if self.balance is not None and self._leaves_it(self.balance):
                 return
             try:
                 connection, peer = self._socket.accept()
@@ -209,6 +232,19 @@ class Listener:
             if self._closed or not self._accepting:
                 return
 
+    def _leaves_it(self, balance: Balance) -> bool:
+        """Whether the next newcomer is left to others for a moment."""
+        if self._owed:
+            self._owed -= 1
+            return False
+        least = balance.least()
+        if len(self.streams) <= least + self.limits.ahead + least // AHEAD_PART:
+            return False
+        self._owed = self.limits.ahead
+        self._retry = self.reactor.call_later(self.limits.aside, self._try_again)
+        self._watch()
+        return True
+
     def _welcome(self, connection: socket.socket, peer: Any) -> None:
         connection.setblocking(False)  # Linux does not inherit it from the listener (pitfall 21)
         client = client_of(peer)
@@ -226,6 +262,8 @@ class Listener:
             connection.close()
             raise
         self.streams.add(stream)
+        if self.balance is not None:
+            self.balance.tell(len(self.streams))
         if client:
             self._per_client[client] = self._per_client.get(client, 0) + 1
         try:
@@ -236,6 +274,8 @@ class Listener:
 
     def _gone(self, stream: Stream) -> None:
         self.streams.discard(stream)
+        if self.balance is not None:
+            self.balance.tell(len(self.streams))
         client = client_of(stream.peer)
         if client:
             left = self._per_client[client] - 1
@@ -245,6 +285,8 @@ class Listener:
                 del self._per_client[client]
         if len(self.streams) == self.limits.connections - 1:
             self._watch()
+        if self._closed and not self.streams:
+            self.on_empty()
 
     def _handshake_failed(self, stream: Stream, error: Exception) -> None:
         if isinstance(error, (PeerFault, OSError)):  # any other is what the factory raised, and was reported

@@ -23,7 +23,7 @@ import os
 import subprocess
 from collections.abc import Mapping, Sequence
 from subprocess import DEVNULL, PIPE, STDOUT
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from poise.limits import ProcessLimits, StreamLimits
 from poise.loop.reactor import Reactor
@@ -32,6 +32,9 @@ from poise.net.descriptor import Descriptor
 from poise.net.pipe import ReadPipe, WritePipe, read_pipe, write_pipe
 from poise.net.protocol import Protocol
 from poise.readiness.interest import READ
+
+if TYPE_CHECKING:
+    from poise.net.forked import Forked
 
 __all__ = ["DEVNULL", "PIPE", "STDOUT", "Process", "ProcessProtocol", "spawn"]
 
@@ -119,7 +122,7 @@ class Process:
     def __init__(
         self,
         reactor: Reactor,
-        popen: subprocess.Popen[bytes],
+        popen: subprocess.Popen[bytes] | Forked,
         protocol: ProcessProtocol,
         limits: ProcessLimits,
     ) -> None:
@@ -202,7 +205,7 @@ class Process:
         return pipes.get(fd)
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
-        """``subprocess``: the ``Popen`` object; ``default`` for anything else."""
+        """``subprocess``: the ``Popen`` object, or what stands for it; ``default`` for anything else."""
         return self.popen if name == "subprocess" else default
 
     # -- the beginning ---------------------------------------------------------------------------

@@ -4,6 +4,10 @@ Whoever reads the log of a server must not be able to hold the server: a pager t
 that was stopped with Ctrl-S. The descriptor is shared with other programs, so making it non-blocking is not ours
 to do (pitfall 58); :mod:`poise.net.descriptor` says what is done instead. It is written to when the loop says that it can
 be. What had to wait too long is dropped, counted, and said.
+
+Several processes may write to one pipe, each its own lines. A pipe takes up to PIPE_BUF bytes whole or not at all
+(pipe(7)), so a ``shared`` sink writes no more at once, and ends at a line's end. A single line that is longer may be torn
+apart when the pipe is nearly full.
 """
 
 from __future__ import annotations
@@ -14,7 +18,7 @@ from functools import partial
 
 from poise.limits import LogLimits
 from poise.loop.reactor import Reactor
-from poise.net.descriptor import Descriptor
+from poise.net.descriptor import PIPE_BUF, Descriptor, Kind
 from poise.readiness.interest import WRITE
 
 AT_ONCE = 64 * 1024  # where nobody has to be waited for
@@ -23,11 +27,14 @@ AT_ONCE = 64 * 1024  # where nobody has to be waited for
 class Sink:
     """Writes to ``fd``, which stays its owner's. A descriptor that breaks takes nothing more, in silence."""
 
-    def __init__(self, reactor: Reactor, fd: int, limits: LogLimits | None = None) -> None:
+    def __init__(
+        self, reactor: Reactor, fd: int, limits: LogLimits | None = None, *, shared: bool = False
+    ) -> None:
         self.lost = 0
         """Lines that were dropped because the reader did not keep up."""
         self._reactor = reactor
         self._fd = fd
+        self._shared = shared
         self._limits = limits if limits is not None else LogLimits()
         self._waiting: deque[bytes] = deque()
         self._size = 0
@@ -72,7 +79,10 @@ class Sink:
 
     def _on_ready(self, descriptor: Descriptor, _mask: int) -> None:
         try:
-            sent = descriptor.write(memoryview(self._waiting[0]), AT_ONCE)
+            most = AT_ONCE
+            if self._shared and descriptor.kind is not Kind.FILE:  # that takes all in one step
+                most = whole_lines(self._waiting[0], PIPE_BUF)
+            sent = descriptor.write(memoryview(self._waiting[0]), most)
         except (BlockingIOError, InterruptedError):
             return  # another program has filled it meanwhile
         except OSError:
@@ -102,3 +112,10 @@ class Sink:
         self._watching = False
         if self._descriptor is not None:
             self._reactor.retire(self._descriptor)
+
+
+def whole_lines(data: bytes, most: int) -> int:
+    """How many bytes of ``data``, which ends with a line, are whole lines and no more than ``most``; one line at least."""
+    if len(data) <= most:
+        return len(data)
+    return data.rfind(b"\n", 0, most) + 1 or data.index(b"\n") + 1

@@ -110,9 +110,9 @@ class Stream(Output):
                 if self._state:
                     self._read_away(data)
                 elif data:
-                    if len(data) >= self._take:
+                    if (size := len(data)) >= self._take:
                         self._take = self.limits.read_size
-                    elif len(data) < self.limits.read_first < self._take:
+                    elif size < self.limits.read_first < self._take:
                         self._take = self.limits.read_first
                     self._protocol.data_received(data)  # type: ignore[union-attr]  # the other kind has its own handler
                 else:
@@ -129,6 +129,8 @@ class Stream(Output):
             return
         protocol: Any = self._protocol  # told apart by its methods: asyncio's own class will do as well
         buffer = memoryview(protocol.get_buffer(-1))
+        if self._state:  # ended in there, or muted by a write that has taken the error: _on_ready tells apart
+            return
         try:
             count = self._socket.recv_into(buffer, min(buffer.nbytes, self.limits.read_size))
         except (BlockingIOError, InterruptedError):

@@ -200,6 +200,8 @@ class TLSStream(TLSOutput):
     def _read(self) -> None:
         """Hand up what can be decrypted, at most about one read budget of it."""
         self._read_posted = False
+        if self._lower.is_closing() and not self._lower.is_mute():  # a callback of the protocol has raised
+            return
         budget = self.limits.portion
         while self._reading and self._phase == Phase.OPEN and not self._ended:
             if budget <= 0:

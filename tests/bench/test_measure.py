@@ -7,36 +7,23 @@ from pathlib import Path
 
 import pytest
 
-from bench.load import Load, Sample, parse_echo, parse_wrk
-from bench.measure import SOURCES, cpu_ns, schedstat_ns, session_members, source, stat_fields, stat_ns
-from bench.scenarios import Echo, Get
-
-CLEAN = """\
-Running 2s test @ http://127.0.0.1:46215/small.bin
-  1 threads and 64 connections
-  Thread Stats   Avg      Stdev     Max   +/- Stdev
-    Latency   417.14us   97.97us   3.28ms   92.23%
-    Req/Sec   152.66k     7.73k  161.41k    85.71%
-  318899 requests in 2.10s, 385.02MB read
-Requests/sec: 151883.46
-Transfer/sec:    183.37MB
-"""
-
-BROKEN = CLEAN.replace(
-    "Requests/sec",
-    "  Socket errors: connect 1, read 20, write 300, timeout 4000\n  Non-2xx or 3xx responses: 7\nRequests/sec",
-)
+from bench import wrk
+from bench.load import Load, Sample, parse_echo
+from bench.measure import SOURCES, cpu_ns, schedstat_ns, source, stat_ns
+from bench.memory import private_bytes
+from bench.scenarios import Echo
+from bench.servers import session_members, stat_fields
 
 
-def test_the_summary_of_a_clean_round() -> None:
-    load = parse_wrk(CLEAN)
-    assert load == Load(requests=318_899, seconds=2.1)
+def test_a_round_that_went_well() -> None:
+    load = wrk.parse("Running …\n318899 requests in 2100123 us, 403724034 bytes, 0 errors, 0 refused\n")
+    assert load == Load(requests=318_899, seconds=2.100123, bytes=403_724_034)
     assert load.clean
 
 
-def test_errors_are_added_up_and_make_a_round_unclean() -> None:
-    load = parse_wrk(BROKEN)
-    assert (load.errors, load.refused) == (4321, 7)
+def test_errors_and_refusals_make_a_round_unclean() -> None:
+    load = wrk.parse("9 requests in 10 us, 11 bytes, 12 errors, 13 refused\n")
+    assert (load.errors, load.refused) == (12, 13)
     assert not load.clean
 
 
@@ -45,14 +32,15 @@ def test_a_round_is_clean_only_with_replies_and_without_errors(load: Load) -> No
     assert not load.clean
 
 
-@pytest.mark.parametrize(("told", "seconds"), [("500.00ms", 0.5), ("1.50m", 90.0), ("750.00us", 0.00075)])
-def test_the_length_of_a_round_has_a_unit(told: str, seconds: float) -> None:
-    assert parse_wrk(CLEAN.replace("2.10s", told)).seconds == pytest.approx(seconds)
+@pytest.mark.parametrize(("logged", "clean"), [(None, True), (1000, True), (901, True), (899, False)])
+def test_a_round_is_clean_only_when_its_log_was_written(logged: int | None, clean: bool) -> None:
+    """Up to what may still wait in a buffer."""
+    assert Sample(Load(1000, 2.0), 1, 1, logged=logged).clean is clean
 
 
 def test_anything_else_is_no_summary() -> None:
     with pytest.raises(ValueError, match="unable to connect"):
-        parse_wrk("unable to connect to 127.0.0.1:1 Connection refused\n")
+        wrk.parse("unable to connect to 127.0.0.1:1 Connection refused\n")
     with pytest.raises(ValueError, match="not a summary of echo_load: ''"):
         parse_echo("")
 
@@ -64,14 +52,7 @@ def test_the_summary_of_the_echo_client() -> None:
 
 def test_what_follows_from_a_round() -> None:
     sample = Sample(Load(requests=1000, seconds=2.0), cpu_ns=9_000_000, wall_ns=10_000_000)
-    assert (sample.rate, sample.cost, sample.busy) == (500.0, 9.0, 0.9)
-
-
-def test_the_client_asks_for_the_file_of_the_scenario() -> None:
-    command = Get("large", "", size=1, connections=7).client(Path("/"), 4711, 3)
-    assert command[-1] == "http://127.0.0.1:4711/large.bin"
-    assert command[command.index("--connections") + 1] == "7"
-    assert command[command.index("--duration") + 1] == "3s"
+    assert (sample.rate, sample.cost, sample.time, sample.busy) == (500.0, 9.0, 2.0, 0.9)
 
 
 def test_the_echo_client_is_told_everything() -> None:
@@ -112,6 +93,14 @@ def test_stat_counts_user_and_system_ticks(tmp_path: Path) -> None:
     (tmp_path / "7").mkdir()
     (tmp_path / "7" / "stat").write_text(stat_line("a b", 40, utime=150, stime=50))
     assert stat_ns(7, tmp_path) == 200 * 1_000_000_000 // os.sysconf("SC_CLK_TCK")
+
+
+def test_private_memory_is_that_of_all_processes(tmp_path: Path) -> None:
+    for pid, dirty in ((7, 5), (8, 70)):
+        (tmp_path / str(pid)).mkdir()
+        text = f"Rss:                9999 kB\nPrivate_Dirty: {dirty:10} kB\nSwap:   0 kB\n"
+        (tmp_path / str(pid) / "smaps_rollup").write_text(text)
+    assert private_bytes([7, 8, 9], tmp_path) == 75 * 1024  # 9 has gone
 
 
 def test_all_processes_of_a_server_count_together() -> None:

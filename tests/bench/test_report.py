@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.load import Load, Sample
-from bench.report import Ratio, describe, figures, pad, ratio, table, width
+from bench.report import Ratio, counted, describe, figures, pad, ratio, sample_of, table, width
 
 values = st.floats(min_value=1e-3, max_value=1e6)
 
@@ -95,6 +95,26 @@ def test_columns_are_those_of_a_terminal() -> None:
 
 def test_a_round_is_kept_with_what_was_counted_and_what_follows() -> None:
     kept = json.loads(json.dumps(describe(sample(4.0, requests=10, seconds=2.0))))
-    assert kept["load"] == {"requests": 10, "seconds": 2.0, "errors": 0, "refused": 0}
+    assert kept["load"] == {"requests": 10, "seconds": 2.0, "errors": 0, "refused": 0, "bytes": 0}
     assert (kept["cpu_us_per_request"], kept["requests_per_second"]) == (4.0, 5.0)
     assert kept["cpu_ns"] == 40_000
+
+
+def test_a_round_that_was_kept_can_be_read_again() -> None:
+    taken = Sample(Load(10, 2.0, 1, 2, 3), 4, 5, 6, 7)
+    assert sample_of(json.loads(json.dumps(describe(taken)))) == taken
+
+
+def test_a_start_is_told_by_its_time() -> None:
+    rounds = {"poise": [sample(1.0, requests=1, seconds=0.1)], "slow": [sample(1.0, requests=1, seconds=0.4)]}
+    head, ours, theirs = (
+        line.split("  ") for line in table(figures(rounds, "poise"), "poise", "start").splitlines()
+    )
+    assert [cell.strip() for cell in head if cell][:3] == ["server", "ms/start", "CPU µs/start"]
+    assert "100.0" in ours
+    assert "0.25 (0.25 … 0.25)" in " ".join(theirs)
+
+
+def test_how_often_it_was_measured_is_said_in_words() -> None:
+    assert counted(1, 1) == "1 round after one warm-up"
+    assert counted(5, 3) == "5 rounds after 3 warm-ups"

@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -15,55 +14,19 @@ import pytest
 
 from bench import timers
 from bench.__main__ import BENCHES, arguments, main, wanted
-from bench.asking import Unequal, fetch_raw
+from bench.asking import Unequal
+from bench.http_scenarios import HTTP
 from bench.load import Load, Sample
-from bench.peers import ECHO_PEERS, FLOOR, HTTP_PEERS, Peer, Place
+from bench.peers import ECHO_PEERS, FLOOR, HTTP_PEERS, VARIANTS
+from bench.place import Peer, Place
 from bench.run import start_all, take_turns
-from bench.scenarios import ECHO, GET, ROOT, Echo
+from bench.scenarios import ECHO, ROOT, Conditions, Echo
 from bench.servers import CannotStart, Server, pinned, start
+from tests.bench.stand_ins import SERVER, WRONG_ECHO, core, stand_in
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="pins processes to cores")
 
-SMALL = GET[0]
-
-SERVER = """\
-import http.server, sys
-class Handler(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    def do_GET(self):
-        with open(sys.argv[1] + self.path, "rb") as file:
-            body = file.read() + {more!r}
-        self.send_response({status})
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-with http.server.HTTPServer(("127.0.0.1", 0), Handler) as server:
-    print(f"http://127.0.0.1:{{server.server_port}}/", flush=True)
-    server.serve_forever()
-"""
-
-
-WRONG_ECHO = """\
-import socket
-with socket.create_server(("127.0.0.1", 0)) as listening:
-    print(f"tcp://127.0.0.1:{{listening.getsockname()[1]}}/", flush=True)
-    while True:
-        connection, _ = listening.accept()
-        with connection:
-            while data := connection.recv(65536):
-                connection.sendall({reply})
-"""
-
-
-def stand_in(name: str, source: str = SERVER.format(more=b"", status=200)) -> Peer:
-    def command(place: Place) -> list[str]:
-        return [sys.executable, "-c", source, str(place.site)]
-
-    return Peer(name, "a server of the tests", command, (sys.executable, "--version"))
-
-
-def core() -> int:
-    return min(os.sched_getaffinity(0))
+SMALL = HTTP[0]
 
 
 @pytest.mark.slow
@@ -74,8 +37,8 @@ def test_servers_start_and_answer_and_are_stopped(tmp_path: Path) -> None:
         assert [server.peer.name for server in servers] == ["one", "two"]
         assert skipped == {}
         assert servers[0].port != servers[1].port
-        assert os.sched_getaffinity(servers[0].process.pid) == {core()}
-        raw = fetch_raw(servers[0].port, SMALL.path)
+        assert os.sched_getaffinity(servers[0].process.pid) == core()
+        raw = SMALL.reply(servers[0].port)
         assert raw.startswith(b"HTTP/1.1 200 ")
         assert raw.endswith(b"\r\n\r\n" + SMALL.content())
     assert [server.process.returncode is not None for server in servers] == [True, True]
@@ -87,8 +50,8 @@ def test_servers_start_and_answer_and_are_stopped(tmp_path: Path) -> None:
     [
         (replace(stand_in("absent"), needs=("no-such-program",)), "no-such-program not installed"),
         (stand_in("dies", "raise SystemExit('out of luck')"), "dies did not start: out of luck"),
-        (stand_in("other", SERVER.format(more=b"!", status=200)), "answered 200 with 1025 bytes"),
-        (stand_in("refuses", SERVER.format(more=b"", status=203)), "answered 203"),
+        (stand_in("other", SERVER.format(more=b"!", status=200)), "answered with 1025 bytes, not the 1024"),
+        (stand_in("refuses", SERVER.format(more=b"", status=203)), "answered 203, not 200"),
     ],
     ids=lambda value: value.name if isinstance(value, Peer) else "",
 )
@@ -106,14 +69,14 @@ def test_a_server_that_changes_its_answer_is_noticed(tmp_path: Path) -> None:
     with ExitStack() as stack:
         [server], _ = start_all(stack, [stand_in("one")], SMALL, tmp_path, core())
         (tmp_path / "site" / SMALL.path[1:]).write_bytes(b"something else")
-        with pytest.raises(Unequal, match="answered 200 with 14 bytes"):
+        with pytest.raises(Unequal, match="answered with 14 bytes"):
             SMALL.check(server.port)
 
 
 def test_a_program_that_cannot_be_run_is_no_traceback(tmp_path: Path) -> None:
     peer = Peer("odd", "", lambda place: [str(place.scratch / "nothing")], ())
     with pytest.raises(CannotStart, match=r"odd: .*No such file"):
-        start(peer, tmp_path, tmp_path, b"", core())
+        start(peer, Place(tmp_path, tmp_path, 0, b""), core())
 
 
 @pytest.mark.slow
@@ -125,21 +88,24 @@ def test_the_floor_repeats_the_bytes_that_it_is_given(tmp_path: Path) -> None:
         assert skipped == {}
         reply = (tmp_path / "floor-0" / "reply").read_bytes()
         assert reply.endswith(SMALL.content())
-        assert fetch_raw(servers[1].port, "/anything") == reply
+        assert SMALL.reply(servers[1].port) == reply
 
 
 def test_the_cores_of_the_harness_are_given_back() -> None:
     before = os.sched_getaffinity(0)
     with pinned(core()):
-        assert os.sched_getaffinity(0) == {core()}
+        assert os.sched_getaffinity(0) == core()
     assert os.sched_getaffinity(0) == before
 
 
-def test_servers_take_turns_and_the_warm_up_does_not_count() -> None:
-    class Idle:
-        def __init__(self, name: str) -> None:
-            self.peer = stand_in(name)
+class Idle:
+    """Takes turns, and does nothing."""
 
+    def __init__(self, name: str) -> None:
+        self.peer = stand_in(name)
+
+
+def test_servers_take_turns_and_the_warm_up_does_not_count() -> None:
     order: list[str] = []
 
     def round_of(server: Server) -> Sample:
@@ -148,24 +114,60 @@ def test_servers_take_turns_and_the_warm_up_does_not_count() -> None:
 
     told: list[str] = []
     servers: list[Server] = [Idle("a"), Idle("b")]  # type: ignore[list-item]  # only the name is asked for
-    taken = take_turns(servers, round_of, 2, told.append)
+    taken, failed = take_turns(servers, round_of, 2, told.append)
+    assert failed == {}
     assert order == ["a", "b"] * 3
     assert [sample.load.requests for sample in taken["a"]] == [3, 5]
     assert [sample.load.requests for sample in taken["b"]] == [4, 6]
     assert [line.partition(",")[0] for line in told] == ["warm-up", "round 1 of 2", "round 2 of 2"]
 
 
+def test_some_need_more_than_one_warm_up() -> None:
+    servers: list[Server] = [Idle("a")]  # type: ignore[list-item]  # only the name is asked for
+    told: list[str] = []
+    taken, _ = take_turns(servers, lambda _: Sample(Load(1, 1.0), 1, 1), 1, told.append, warm_ups=3)
+    assert [line.partition(",")[0] for line in told] == [*["warm-up"] * 3, "round 1 of 1"]
+    assert len(taken["a"]) == 1
+
+
+def test_who_fails_in_a_round_is_left_out_and_the_others_go_on() -> None:
+    def round_of(server: Server) -> Sample:
+        if server.peer.name == "a" and told:
+            raise Unequal("out of luck")
+        return Sample(Load(1, 1.0), 1, 1)
+
+    told: list[str] = []
+    servers: list[Server] = [Idle("a"), Idle("b")]  # type: ignore[list-item]  # only the name is asked for
+    taken, failed = take_turns(servers, round_of, 2, told.append)
+    assert failed == {"a": "out of luck"}
+    assert {name: len(samples) for name, samples in taken.items()} == {"b": 2}
+
+
+def names(argv: list[str], scenario: str = "small") -> list[str]:
+    options = arguments(argv)
+    return [peer.name for peer in wanted(options, BENCHES[options.bench].scenarios[scenario])]
+
+
 def test_the_reference_is_started_first() -> None:
-    assert wanted(arguments([])) == wanted(arguments(["http"])) == list(HTTP_PEERS)
-    assert wanted(arguments(["echo"])) == list(ECHO_PEERS)
-    picked = wanted(arguments(["--only", "nginx", "poise", "--reference", "floor"]))
-    assert [peer.name for peer in picked] == ["floor", "poise", "nginx"]
+    assert names([]) == names(["http"]) == [peer.name for peer in HTTP_PEERS]
+    assert names(["echo"], "1KiB") == [peer.name for peer in ECHO_PEERS]
+    assert names(["--only", "nginx", "poise", "--reference", "floor"]) == ["floor", "poise", "nginx"]
+
+
+def test_a_question_names_those_that_it_is_about_and_others_can_be_asked() -> None:
+    assert names([], "pollers") == ["poise", "nginx", "poise-poll", "poise-select"]
+    assert names(["--only", "caddy"], "pollers") == ["poise", "caddy"]
+
+
+def test_the_floor_is_asked_only_what_one_reply_answers() -> None:
+    assert "floor" in names([], "different")
+    assert names(["--only", "poise", "floor", "nginx"], "pipelined") == ["poise", "nginx"]
 
 
 def test_a_checkout_to_compare_with_joins_in(tmp_path: Path) -> None:
-    peers = wanted(arguments(["--only", "poise", "--baseline", str(tmp_path)]))
+    peers = wanted(arguments(["--only", "poise", "--baseline", str(tmp_path)]), SMALL)
     assert [(peer.name, peer.folder) for peer in peers] == [("poise", ROOT), ("poise-before", tmp_path)]
-    now, before = wanted(arguments(["echo", "--only", "poise", "--baseline", str(tmp_path)]))
+    now, before = wanted(arguments(["echo", "--only", "poise", "--baseline", str(tmp_path)]), ECHO[0])
     place = Place(tmp_path, tmp_path, 0, b"")
     assert now.command(place)[-1] == str(ROOT)
     assert before.command(place)[-1] == str(tmp_path)
@@ -184,7 +186,7 @@ def test_without_its_client_the_harness_says_so(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("PATH", "")
-    assert main([]) == 3
+    assert main(["--scenario", "small"]) == 3
     assert "wrk, is not installed" in capsys.readouterr().err
     assert main(["echo"]) == 3
     assert "cc, is not installed" in capsys.readouterr().err
@@ -195,6 +197,15 @@ def test_every_peer_has_a_name_of_its_own_and_says_what_it_is() -> None:
         assert list(BENCHES[bench].peers) == [peer.name for peer in peers]
         assert len(BENCHES[bench].peers) == len(peers)
         assert all(peer.about for peer in peers)
+    assert not BENCHES["http"].peers.keys() & {peer.name for peer in VARIANTS}
+    assert all(peer.keeps for peer in (*HTTP_PEERS, *VARIANTS))
+
+
+def test_every_question_is_about_servers_that_there_are() -> None:
+    known = {peer.name: peer for peer in (*HTTP_PEERS, *VARIANTS)}
+    for scenario in HTTP:
+        for name in scenario.peers:
+            assert set(scenario.conditions.named()) <= known[name].can, (scenario.name, name)
 
 
 # --- the echo ---------------------------------------------------------------------------------------------
@@ -227,7 +238,7 @@ def test_the_echo_client_notices_a_wrong_answer(tmp_path: Path, reply: str) -> N
     scenario = ECHO[0]
     scenario.prepare(tmp_path)
     with ExitStack() as stack:
-        server = start(peer, tmp_path, tmp_path, b"", core())
+        server = start(peer, Place(tmp_path, tmp_path, 0, b""), core())
         stack.callback(server.stop)
         command = [str(tmp_path / "echo_load"), str(server.port), "1", str(scenario.size), "0.2"]
         done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=20)
@@ -237,6 +248,14 @@ def test_the_echo_client_notices_a_wrong_answer(tmp_path: Path, reply: str) -> N
 def test_a_peer_without_its_module_is_skipped_by_name() -> None:
     peer = replace(ECHO_PEERS[0], needs=("no-such-program",), modules=("no_such_module",))
     assert peer.missing() == "no-such-program, no_such_module not installed"
+    how = replace(peer, get="apt-get install such")
+    assert how.missing() == "no-such-program, no_such_module not installed (apt-get install such)"
+
+
+def test_a_peer_that_cannot_do_what_is_asked_is_skipped_by_name() -> None:
+    peer = replace(stand_in("plain"), can=frozenset({"log"}))
+    assert peer.missing(Conditions(log=True)) is None
+    assert peer.missing(Conditions(log=True, tls=True, crowd=9)) == "not set up here for: tls, crowd"
 
 
 # --- timers -----------------------------------------------------------------------------------------------

@@ -122,7 +122,7 @@ def test_it_looks_whether_what_is_named_is_there(check: Any) -> None:
         "site/poise.toml:2:1: there is no file 'app.html' in the folder that is served",
         "site/poise.toml:4:1: there is no file 'lost.html' in the folder that is served",
         "site/poise.toml:5:1: there is no file 'sub' in the folder that is served",
-        "3 mistakes; nothing would be started",
+        "3 mistakes; poise serve says so, and starts",
     ]
     Path("site/app.html").symlink_to("../outside.html")
     write("", "outside.html")

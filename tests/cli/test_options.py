@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from poise import limits
-from poise.cli import options
+from poise.cli import options, processors
 from poise.cli.main import parser
 from poise.cli.options import chosen, default_of, number_of, shown, variable
 from poise.limits import Checked
@@ -264,3 +264,18 @@ def test_hosts_that_are_allowed_add_up() -> None:
     assert parsed("--allow-host", "a", "--allow-host", "b").allow_host == ["a", "b"]
     assert parsed("--allow-host", "a", POISE_ALLOW_HOST="c").allow_host == ["c", "a"]
     assert parsed(POISE_ALLOW_HOST="c").allow_host == ["c"]
+
+
+# -- workers ------------------------------------------------------------------------------------------------
+
+
+def test_how_many_workers(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(processors, "processors", lambda: 6)
+    assert parsed().workers == 1
+    assert parsed("--workers", "3").workers == 3
+    assert parsed("--workers", "auto").workers == 6
+    assert parsed(POISE_WORKERS="auto").workers == 6
+    monkeypatch.setattr(processors, "processors", lambda: 1000)
+    assert parsed("--workers", "auto").workers == limits.WorkerLimits().workers
+    for wrong in ("0", "-1", "257", "x", "2.5", "\u0663"):
+        assert "is a number from 1 to 256, or auto" in refused(capsys, f"--workers={wrong}")

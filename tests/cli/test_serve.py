@@ -70,7 +70,7 @@ def run(
 def test_without_a_command_it_says_how_it_is_used() -> None:
     _, err = run(code=2)
     assert err.startswith("usage: poise")
-    assert "COMMAND" in err
+    assert "poise serve DIR --lan" in err
 
 
 def test_version_and_help() -> None:
@@ -81,7 +81,24 @@ def test_version_and_help() -> None:
 def test_what_makes_no_sense_is_a_usage_error() -> None:
     assert "not 'x'" in run("serve", "--port", "x", code=2)[1]
     assert "POISE_PORT" in run("serve", code=2, environment={"POISE_PORT": "x"})[1]
-    assert "invalid choice" in run("dance", code=2)[1]
+    assert "there is no command 'dance'" in run("dance", code=2)[1]
+
+
+def test_a_port_in_the_place_of_a_folder(folder: Path) -> None:
+    assert run("serve", "8080", code=3)[1] == (
+        "poise: there is no folder '8080' here; a port is given with --port 8080\n"
+    )
+
+
+def test_pages_that_are_not_there_are_said(folder: Path) -> None:
+    (folder / ".lost.html").touch()
+    with serving(
+        folder, "--spa=app.html", "--error-page=404=.lost.html", "--error-page=5xx=a/b.html"
+    ) as served:
+        assert served.stderr == (
+            "poise: --spa: there is no file 'app.html' in the folder that is served\n"
+            "poise: --error-page: there is no file 'a/b.html' in the folder that is served\n"
+        )
 
 
 @pytest.mark.parametrize("name", ["absent", "small.txt"])
@@ -255,7 +272,7 @@ def test_what_can_be_typed_into_a_browser(
     monkeypatch.setattr(addresses, "own_addresses", lambda: ["192.0.2.1", "2001:db8::1"])
     for scheme in ("http", "https"):
         shown = [f"{scheme}{url.removeprefix('http')}" for url in expected]
-        assert urls(Bound(address), scheme) == shown  # type: ignore[arg-type]
+        assert urls(Bound(address), scheme) == shown
         assert all(map(URL.fullmatch, shown))
 
 
@@ -536,6 +553,5 @@ def test_an_unknown_option_is_told_by_the_command_in_two_lines() -> None:
     )
     assert done.returncode == 2
     assert done.stderr == (
-        "usage: poise serve [options] [DIR]\n"
-        "poise serve: error: unknown: --prot=5; poise serve --help-all lists what there is\n"
+        "usage: poise serve [options] [DIR]\npoise serve: error: unknown: --prot=5; did you mean --port?\n"
     )

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from tests.examples.running import Peer, example, talk_past_a_sleeper
+from tests.support.program import PATIENCE, ROOT
 
 pytestmark = [pytest.mark.live, pytest.mark.slow]
 
@@ -76,9 +80,20 @@ def test_a_guest_who_does_not_read_is_skipped_and_told() -> None:
             assert b"* you missed" in slow.until(b"lines\n")
 
 
+@pytest.mark.parametrize(("closed", "which"), [("<&-", "input"), (">&-", "output")])
+def test_without_keyboard_or_screen_it_says_so(closed: str, which: str) -> None:
+    command = f'exec "$0" -m examples.chat join 127.0.0.1:1 Ada {closed}'
+    done = subprocess.run(
+        ["sh", "-c", command, sys.executable], cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE, check=False
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [f"[Errno 9] standard {which} was closed when the program began"]
+
+
 def test_nobody_there_is_a_sentence() -> None:
     with example("chat", "join", "127.0.0.1:1", "Ada") as ada:
         assert ada.ends() == 1
         assert "127.0.0.1:1" in ada.stderr
-    with example("chat", "join", "nowhere", "Ada") as ada:
-        assert ada.ends() == 2
+    for nowhere in ("nowhere", "127.0.0.1:99999", "127.0.0.1:0"):
+        with example("chat", "join", nowhere, "Ada") as ada:
+            assert ada.ends() == 2

@@ -98,6 +98,7 @@ def test_a_long_folder_is_shown_page_by_page(folder: Path) -> None:
         ]
         assert links == [("?sort=size", "Previous"), ("?sort=size&page=3", "Next")]
         assert names(site, "/?page=99") == names(site, "/?page=3")
+        assert b'"Names on this page with' in body_of(answered(site, request("/")))
         assert names(site, "/?page=2&order=desc")[0] == "14.txt"
 
 

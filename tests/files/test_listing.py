@@ -91,6 +91,7 @@ ATTRIBUTES = frozenset(
         "value",
         "placeholder",
         "hidden",
+        "data-none",
         "autocomplete",
         "download",
     ]

@@ -17,6 +17,7 @@ from poise.files.live import PATH, Live
 from poise.files.locate import Root
 from poise.files.rules import SiteRules
 from poise.files.site import Site
+from poise.files.walk import Walk
 from poise.http.message import Reply
 from tests.files.support import LATER, SECRET, answered, body_of, fields_of, put, request
 
@@ -247,6 +248,55 @@ def test_what_is_hidden_is_not_there(told: Made, folder: Path) -> None:
     names = [each["name"] for each in json.loads(body_of(get(site, "/?json")))["entries"]]
     assert names == ["deep", "link.txt", "shown.txt"]
     assert json.loads(body_of(get(site, "/deep/?json")))["entries"] == []
+
+
+@pytest.mark.attack(3)
+@pytest.mark.attack(16)
+def test_what_is_hidden_stays_so_behind_a_link(told: Made, folder: Path) -> None:
+    """Whoever has linked to it by name has given his word for that; by a link to a folder above it, for nothing."""
+    for name in ("private/key.pem", "private/deep/x", "a/b/x", "a/drafts/x", "shown/x"):
+        put(folder / name, b"x")
+    for name, target in (
+        ("here", "."),
+        ("a/up", ".."),
+        ("a/absolute", str(folder)),
+        ("word", "private/key.pem"),
+        ("word-for-all", "private"),
+        ("roundabout", "shown/../a/up/private/deep"),
+        ("shown/twice", "../a/up"),
+    ):
+        (folder / name).symlink_to(target)
+    site = told(hide=("/private", "/a/drafts/", "/private/deep"))
+    nothing = result(site, "/nothing")
+    for path in (
+        "/here/private/key.pem",
+        "/here/private/",
+        "/here/private",
+        "/here/here/private/key.pem",
+        "/a/up/private/key.pem",
+        "/a/up/PRIVATE/key.pem",
+        "/a/absolute/private/key.pem",
+        "/a/up/a/drafts/x",
+        "/shown/twice/private/key.pem",
+        "/word-for-all/deep/x",
+        "/word-for-all/deep/",
+    ):
+        assert result(site, path) == nothing, path
+    for path in ("/word", "/word-for-all/key.pem", "/roundabout/x", "/here/shown/x", "/a/up/a/b/x"):
+        assert result(site, path) == (200, b"x"), path
+
+    def names(path: str) -> list[str]:
+        return [each["name"] for each in json.loads(body_of(get(site, f"{path}?json")))["entries"]]
+
+    assert names("/here/") == names("/a/up/") == names("/shown/twice/") == names("/")
+    assert "private" not in names("/")
+    assert names("/a/up/a/") == names("/a/") == ["absolute", "b", "up"]
+    assert names("/word-for-all/") == ["key.pem"]
+    with site.root.locate("/") as top, Walk(site.root, top, hides=site.rules.hider) as walk:
+        found = {b"/".join(each.names) for each in walk if each is not None}
+    assert {name for name in found if b"private" in name or b"drafts" in name} == set()
+    assert found >= {b"word", b"word-for-all/key.pem", b"roundabout/x", b"here"}
+    assert b"word-for-all/deep" not in found
 
 
 def test_a_hidden_index_is_none(told: Made, folder: Path) -> None:

@@ -335,6 +335,28 @@ def test_all_404s_are_the_same(site: Site, folder: Path) -> None:
     assert len(pages) == 1
 
 
+@pytest.mark.parametrize(
+    ("accept", "plain"),
+    [
+        (None, False),
+        ("*/*", True),
+        ("application/json", True),
+        ("image/avif,image/webp,*/*;q=0.8", True),
+        ("text/html,application/xhtml+xml,*/*;q=0.8", False),
+        ("text/html;q=0.5, text/plain", True),
+    ],
+)
+def test_an_error_is_a_page_for_those_who_read_pages(site: Site, accept: str | None, plain: bool) -> None:
+    kind = "text/plain; charset=utf-8" if plain else "text/html; charset=utf-8"
+    for path, method, said in (
+        ("/none", "GET", b"404 Not Found: There is nothing at this address.\n"),
+        ("/", "PUT", b"405 Method Not Allowed: Files here can only be read.\n"),
+    ):
+        reply = answered(site, request(path, method, {} if accept is None else {"accept": accept}))
+        assert fields_of(reply)["content-type"] == kind
+        assert (body_of(reply) == said) is plain
+
+
 def test_refusals_reach_the_caller_as_replies(site: Site) -> None:
     with pytest.raises(RequestError):
         site.root.locate("/%zz")

@@ -114,7 +114,10 @@ def test_what_is_hidden_takes_all_below_it_along(root: Root, folder: Path) -> No
     def hides(names: Names, name: bytes, folder: bool) -> bool:
         return name == b"link" or (name == b"secret" and folder)
 
-    walk = walk_of(root, hides=lambda names: lambda name, folder: hides(names, name, folder))
+    walk = walk_of(
+        root,
+        hides=lambda names, granted=False: lambda name, folder: not granted and hides(names, name, folder),
+    )
     assert paths(everything(walk)) == [
         "deep/",
         "deep/secret",

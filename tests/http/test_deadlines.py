@@ -9,6 +9,7 @@ import pytest
 from poise.http.message import Reply, Request
 from poise.limits import StreamLimits
 from poise.readiness.poller import available
+from poise.wire.http.dates import http_date
 from tests.http.web import SMALL_QUEUE, Web, chunked, file_of, get, post, web
 
 BIG = b"x" * 1_000_000
@@ -121,6 +122,24 @@ def test_a_body_that_trickles_is_ended_though_no_pause_is_long() -> None:
 def test_a_body_that_is_slow_but_steady_arrives() -> None:
     with web() as site:
         assert drip(site, each=1000, seconds=10, total=20_000) == 20_000
+
+
+def test_an_answer_that_comes_between_turns_has_the_time_of_then() -> None:
+    """As a guest in another loop, whose coroutine answers while this loop has had nothing to do for long."""
+    waiting: list[Request] = []
+
+    def later(request: Request) -> None:
+        waiting.append(request)
+
+    with web(later) as site:
+        client = site.client()
+        client.send(get())
+        site.turns()
+        site.clock.advance(100)
+        waiting[0].answer(Reply(200, body=b"at last"))
+        assert client.answer().fields["date"] == http_date(site.clock.wall())
+        site.wait(74)
+        assert not client.ended, "the time for the next request begins with the answer"
 
 
 def test_an_answer_that_comes_too_late() -> None:

@@ -50,6 +50,18 @@ def test_when_to_come_again_is_a_limit() -> None:
     assert dict(reply.fields)["Retry-After"] == "7"
 
 
+def test_a_line_of_text_for_those_who_read_no_pages() -> None:
+    reply = error_reply(503, "too much at once", [("X", "y")], plain=True)
+    assert text_of(reply.body) == "503 Service Unavailable: Too much at once.\n"
+    assert reply.fields == (
+        ("Content-Type", "text/plain; charset=utf-8"),
+        ("X-Content-Type-Options", "nosniff"),
+        ("Cache-Control", "no-store"),
+        ("Retry-After", "1"),
+        ("X", "y"),
+    )
+
+
 @pytest.mark.attack(23)
 def test_a_detail_is_text() -> None:
     text = text_of(error_reply(400, "</h1><script>'\"&\udcff").body)

@@ -55,3 +55,27 @@ def test_an_endless_reply_ends_although_there_is_more_input() -> None:
         site.gone()
         assert closed == ["/endless"]
         assert [request.path for request in site.server.asked] == ["/endless"]
+
+
+def test_who_works_on_an_answer_is_told_when_nobody_waits_for_it() -> None:
+    told: list[str] = []
+
+    def later(request: Request) -> None:
+        request.on_gone = lambda: told.append(request.path)
+
+    with web(later) as site:
+        clients = [site.client() for _ in range(3)]
+        for number, client in enumerate(clients):
+            client.send(get(f"/{number}"))
+        site.turns()
+        assert len(site.server.asked) == 3
+        leave(clients[0])
+        clients[1].sock.shutdown(socket.SHUT_WR)  # it asks no more, and still waits
+        site.turns(20)
+        assert told == ["/0"]
+        for request in site.server.asked:
+            request.answer(Reply(200))
+        assert [client.answer().status for client in clients[1:]] == [200, 200]
+        leave(clients[2])
+        site.turns(20)
+    assert told == ["/0"]

@@ -25,7 +25,7 @@ class Logged:
 
 @pytest.fixture
 def logged() -> Iterator[Logged]:
-    made = Logged()
+    made = Logged(LogLimits(delay=1.0))
     yield made
     made.reactor.close()
 
@@ -118,6 +118,15 @@ def test_lines_wait_for_each_other_and_then_go_together(logged: Logged) -> None:
     logged.clock.advance(1.01)
     logged.reactor.turn(0)
     assert len(logged.written) == 2
+
+
+def test_who_watches_sees_a_line_at_once() -> None:
+    made = Logged()
+    with made.reactor:
+        made.log.add("a", "x", 200, 0)
+        made.clock.advance(0.1)
+        made.reactor.turn(0)
+        assert len(made.written) == 1
 
 
 def test_what_waits_is_bounded_in_bytes() -> None:

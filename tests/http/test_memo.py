@@ -369,15 +369,28 @@ def test_the_end_of_a_head_is_no_head(site: Web) -> None:
     assert client.ask(end).status == 400
 
 
-def test_a_remembered_head_on_a_closed_site_is_not_answered(site: Web) -> None:
+@pytest.mark.parametrize("patient", [True, False])
+def test_a_server_that_stops_answers_no_more_from_memory(patient: bool, site: Web) -> None:
+    """What was remembered does not say that it is the last reply."""
     inner = known(site)
     client = site.client()
-    site.server.drain()
+    assert "connection" not in client.ask(inner).fields
+    asked = len(site.server.asked)
+    site.server.drain(patient=patient)
+    last = client.ask(inner)
+    assert (last.status, last.fields["connection"]) == (200, "close")
+    assert len(site.server.asked) == asked + 1
     try:
         client.sock.send(inner)
     except OSError:
         return
     assert client.end() == b""
+
+
+def test_a_memo_that_is_retired_keeps_nothing(site: Web) -> None:
+    site.server.drain(patient=True)
+    for _ in range(3):
+        assert site.server.memo.wants(b"a") is False
 
 
 def test_a_remembered_reply_is_asked_for_its_host_too() -> None:

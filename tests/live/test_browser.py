@@ -29,6 +29,8 @@ They are **here to be seen**.
 <script>document.title = "taken over"</script>
 """
 
+PLACES = '[...document.querySelectorAll("main thead th")].map(h => h.getBoundingClientRect().left)'
+STATUS = 'document.querySelector("main [role=status]").textContent'
 NAMES = '[...document.querySelectorAll("main tbody tr")].filter(r => !r.hidden).map(r => r.querySelector("a").textContent)'
 FOCUSED = "document.activeElement.textContent || document.activeElement.id || document.activeElement.name"
 SENTENCE = 'document.querySelector("h1").textContent'
@@ -120,13 +122,20 @@ def test_the_filter(page: Page, served: Served) -> None:
     page.go(f"{served.url}things/")
     everything = page.js(NAMES)
     requests = len(page.requests)
+    places = page.js(PLACES)
     page.click("#filter")
     page.type("TA")
     assert page.js(NAMES) == [LONG_NAME, "beta.png"]
     page.type(" png")
     assert page.js(NAMES) == ["beta.png"], "every word counts, in any order"
+    page.type("zz")
+    assert page.js(NAMES) == []
+    assert page.js(STATUS) == "No name here has that in it."
+    assert page.js(PLACES) == places, "nothing jumps"
     page.press("Escape")
     assert page.js(NAMES) == everything
+    assert page.js(STATUS) == ""
+    assert page.js(PLACES) == places
     assert len(page.requests) == requests, "it asks nobody"
 
 

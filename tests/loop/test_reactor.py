@@ -319,6 +319,21 @@ def test_a_jump_of_the_clock_fires_each_timer_once() -> None:
         assert fired == ["a", "b"]
 
 
+def test_a_deadline_that_is_set_between_turns_begins_there() -> None:
+    """A loop that nobody speaks to, a guest's for one, may have had its last turn long ago."""
+    clock = ManualClock()
+    with Reactor(ScriptedPoller([], clock=clock), clock=clock) as reactor:
+        clock.advance(3600)
+        over: list[float] = []
+        deadline = reactor.deadline(10, lambda: over.append(clock.monotonic()))
+        assert deadline.since == 3600
+        reactor.turn(0)
+        assert over == []
+        clock.advance(10)
+        reactor.turn(0)
+        assert over == [3610]
+
+
 def test_a_deadline_is_restarted_by_storing_since() -> None:
     clock = ManualClock()
     with Reactor(ScriptedPoller([], clock=clock), clock=clock) as reactor:

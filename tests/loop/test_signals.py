@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from poise.errors import NotRegistered, ProgramFault
-from poise.loop.signals import Signals
+from poise.loop.signals import Signals, held, inherit_nothing, let_through
 from poise.loop.wakeup import Wakeup
 
 
@@ -188,3 +188,44 @@ def test_the_wait_ends_though_the_signal_hit_another_thread(loop: Loop) -> None:
     while not got:
         loop.turn()
     worker.join()
+
+
+def test_a_signal_waits_while_they_are_held(loop: Loop) -> None:
+    got: list[int] = []
+    loop.signals.add(signal.SIGUSR1, lambda: got.append(1))
+    with held():
+        send(signal.SIGUSR1)
+        assert signal.SIGUSR1 in signal.sigpending()
+        assert not loop.posted
+    loop.turn()
+    assert got == [1]
+
+
+def test_one_who_was_forked_while_they_were_held_lets_them_through(loop: Loop) -> None:
+    got: list[int] = []
+    loop.signals.add(signal.SIGUSR1, lambda: got.append(1))
+    with held():
+        send(signal.SIGUSR1)
+        let_through()
+        loop.turn()
+        assert got == [1]
+
+
+def test_what_was_inherited_is_forgotten(loop: Loop) -> None:
+    """In this process, which then puts back what it had."""
+    kept = {number: signal.getsignal(number) for number in signal.valid_signals()}
+    loop.signals.add(signal.SIGUSR1, lambda: None)
+    loop.signals.add(signal.SIGINT, lambda: None)
+    former = signal.signal(signal.SIGUSR2, signal.SIG_IGN)
+    try:
+        inherit_nothing()
+        assert signal.set_wakeup_fd(-1) == -1
+        assert signal.getsignal(signal.SIGUSR1) == signal.SIG_DFL
+        assert signal.getsignal(signal.SIGUSR2) == signal.SIG_IGN
+        assert signal.getsignal(signal.SIGINT) == signal.default_int_handler
+        assert not any(map(callable, map(signal.getsignal, signal.valid_signals() - {signal.SIGINT})))
+    finally:
+        for number, handler in kept.items():
+            if callable(handler):
+                signal.signal(number, handler)
+        signal.signal(signal.SIGUSR2, former)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from poise.limits import LogLimits
 from poise.loop.reactor import Reactor
 from poise.net.descriptor import PIPE_BUF
-from poise.net.sink import Sink
+from poise.net.sink import Sink, whole_lines
 from poise.readiness.poller import available
 from tests.support.loops import turn_until
 
@@ -166,3 +167,45 @@ def test_a_terminal_that_was_stopped_stops_nobody(reactor: Reactor) -> None:
     sink.finish(0)
     os.close(slave)
     os.close(master)
+
+
+@pytest.mark.parametrize("size", [60, 1500, 3000])
+def test_two_that_write_to_one_pipe_do_not_tear_each_others_lines(
+    size: int, reactor: Reactor, pipe: tuple[int, int]
+) -> None:
+    """Up to PIPE_BUF bytes a pipe takes whole, so that much and no more is written at once. The reader is slow."""
+    other = Reactor(reactor.poller.name)
+    sinks = [Sink(each, pipe[1], shared=True) for each in (reactor, other)]
+    expected = []
+    for number in range(6):
+        for name, sink in zip("ab", sinks, strict=True):
+            lines = [f"{name}{number}.{each}:{name * size}\n" for each in range(30_000 // size)]
+            sink.write("".join(lines))
+            expected += [line.encode() for line in lines]
+    got = b""
+    for each in itertools.islice(
+        itertools.cycle((reactor, other)), 1000
+    ):  # now one of them is first, now the other
+        try:
+            got += os.read(pipe[0], 10_000)
+        except BlockingIOError:
+            pass
+        each.turn(0)
+    other.close()
+    assert sorted(got.splitlines(keepends=True)) == sorted(expected)
+
+
+@pytest.mark.parametrize(
+    ("data", "most", "expected"),
+    [
+        (b"a\nb\n", 4, 4),
+        (b"a\nb\n", 3, 2),
+        (b"a\nb\n", 2, 2),
+        (b"abc\nd\n", 2, 4),
+        (b"abc\nd\n", 4, 4),
+        (b"abc\nd\n", 5, 4),
+        (b"abcdef\n", 3, 7),
+    ],
+)
+def test_whole_lines(data: bytes, most: int, expected: int) -> None:
+    assert whole_lines(data, most) == expected

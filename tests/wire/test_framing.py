@@ -359,6 +359,31 @@ def test_framers_that_cannot_be_made() -> None:
     for make in (LineFramer, FixedFramer, VarintFramer, NetstringFramer):
         with pytest.raises(ValueError, match="at least 1 byte"):
             make(0)
+        for no_number in (1.5, True, "9", None):
+            with pytest.raises(TypeError, match="number of bytes"):
+                make(no_number)  # type: ignore[arg-type]
+
+
+def test_a_number_is_not_so_many_zeros() -> None:
+    """What ``bytes(5)`` would make of it."""
+    with pytest.raises(TypeError, match="bytes-like"):
+        DelimiterFramer(5)  # type: ignore[arg-type]
+    for case in CASES.values():
+        framer = case.make(9)
+        with pytest.raises(TypeError, match="bytes-like"):
+            framer.feed(5)  # type: ignore[arg-type]
+        assert framer.buffered == 0
+
+
+@pytest.mark.parametrize("kind", [bytearray, memoryview])
+def test_bytes_of_every_kind_are_fed_and_sent(kind: type) -> None:
+    for case in CASES.values():
+        message = b"xy" * 10 if not case.size else b"x" * case.size
+        framed = case.make(20).frame(kind(message))
+        assert type(framed) is bytes
+        assert list(case.make(20).feed(kind(framed))) == [message]
+    with pytest.raises(ValueError, match="cannot contain LF"):
+        LineFramer().frame(kind(b"two\nlines"))
 
 
 def test_the_base_only_says_what_framers_do() -> None:

@@ -21,7 +21,7 @@ class DelimiterFramer(Framer):
         super().__init__(maximum)
         if not delimiter:
             raise ValueError("an empty delimiter would be everywhere")
-        self._delimiter = bytes(delimiter)
+        self._delimiter = bytes(memoryview(delimiter))
         self._keep_last = keep_last
         self._searched = 0  # bytes from the start in which no delimiter begins
         self._trim = False  # a CR before the delimiter belongs to it
@@ -80,8 +80,9 @@ class LineFramer(DelimiterFramer):
 
     def frame(self, message: bytes) -> bytes:
         self._check_own(message)
-        if b"\n" in message:
+        framed = b"".join((message, self._ending))
+        if framed.find(b"\n") != len(framed) - 1:
             raise ValueError("a line cannot contain LF")
-        if self._ending == b"\n" and message.endswith(b"\r"):
+        if self._ending == b"\n" and framed[-2:-1] == b"\r":
             raise ValueError("a line that ends with CR would lose it")
-        return b"".join((message, self._ending))
+        return framed

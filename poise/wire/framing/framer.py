@@ -39,11 +39,16 @@ LONGEST = FrameLimits().message
 
 
 class Framer:
-    """What all framers share; not used itself. ``maximum`` is the longest message in bytes, framing not counted."""
+    """What all framers share; not used itself. ``maximum`` is the longest message in bytes, framing not counted.
+
+    Making one raises ValueError for a maximum below 1, TypeError for one that is no whole number.
+    """
 
     __slots__ = ("_data", "_ended", "_fault", "_need", "_start", "maximum")
 
     def __init__(self, maximum: int = LONGEST) -> None:
+        if isinstance(maximum, bool) or not isinstance(maximum, int):
+            raise TypeError(f"the longest message is a number of bytes, not {maximum!r}")
         if maximum < 1:
             raise ValueError(f"the longest message must be at least 1 byte, not {maximum}")
         self.maximum = maximum
@@ -66,7 +71,7 @@ class Framer:
         if self._fault:
             pass
         elif not rest:
-            self._data = bytes(data)  # no copy is made of what is bytes already
+            self._data = data if type(data) is bytes else bytes(memoryview(data))
             self._start = 0
         elif rest <= len(data):
             self._data = b"".join((memoryview(kept)[start:], data))
