@@ -28,7 +28,9 @@ class RealClock:
 
     def __init__(self) -> None:
         self.monotonic = time.monotonic
+        """Called, seconds that only go on."""
         self.wall = time.time
+        """Called, seconds since 1970-01-01 UTC, as far as the calendar of the machine is right."""
 
 
 class ManualClock:

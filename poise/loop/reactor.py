@@ -31,7 +31,7 @@ import os
 import sys
 import weakref
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from poise.errors import NotRegistered, ProgramFault
@@ -95,7 +95,7 @@ class Reactor:
         self.deadlines = Deadlines(self.limits)
         self._handlers: dict[int, Handler] = {}
         self._changed: dict[int, bool] = {}  # fd → made anew; only what happened since the last wait
-        self._posted: deque[Handle] = deque()
+        self._posted: deque[Handle | TimerHandle | Deadline] = deque()
         self._retired: list[Closable] = []
         self._in_turn = False
         self._stopping = False
@@ -278,14 +278,14 @@ class Reactor:
         return mask & (self.poller.interest(fd) | FAULTS)
 
     def _run_due(self, now: float) -> None:
-        for timer in self.timers.pop_due(now):
-            callback = timer.callback
-            if callback is not None:
-                self._call(callback, timer.args)
-        for deadline in self.deadlines.expire(now, self.limits.timers):
-            callback = deadline.callback
-            if callback is not None:
-                self._call(callback, ())
+        for take in (self.timers.pop_due, self.deadlines.expire):
+            due: Iterator[TimerHandle | Deadline] = iter(take(now))
+            try:
+                for timer in due:
+                    if timer.callback is not None:
+                        self._call(timer.callback, timer.args)
+            finally:
+                self._posted.extend(due)  # Ctrl-C came in between: whoever goes on loses none of them
 
     def _run_posted(self, count: int) -> None:
         for _ in range(count):

@@ -24,7 +24,7 @@ import math
 from collections import deque
 from collections.abc import Callable
 from heapq import heapify, heappop, heappush
-from typing import Any
+from typing import Any, ClassVar
 
 from poise.limits import LoopLimits
 
@@ -41,6 +41,7 @@ class TimerHandle:
     def __init__(self, timers: Timers, when: float, callback: Callback, args: tuple[Any, ...]) -> None:
         self._timers: Timers | None = timers
         self.when = when
+        """When it is due, in seconds of the reactor's monotonic clock."""
         self.callback: Callback | None = callback
         self.args = args
 
@@ -138,6 +139,7 @@ class Deadline:
 
     __slots__ = ("_deadlines", "_queued", "callback", "duration", "since")
 
+    args: ClassVar[tuple[()]] = ()  # as every call that waits for its turn has
     # Filled in by Deadlines.start: a constructor of its own would cost every connection one call more.
     since: float
     duration: float

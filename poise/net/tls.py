@@ -119,8 +119,10 @@ class TLSStream(TLSOutput):
 
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
         """As for every stream; the stream below, which counts cipher text, keeps to the same marks."""
-        super().set_write_buffer_limits(high, low)
-        self._lower.set_write_buffer_limits(self._high, self._low)
+        try:
+            super().set_write_buffer_limits(high, low)
+        finally:  # pause_writing may raise, and it is the stream below that finds out when to go on
+            self._lower.set_write_buffer_limits(self._high, self._low)
 
     def set_protocol(self, protocol: AnyProtocol) -> None:
         """Hand the stream over to another protocol, of either kind."""

@@ -2,7 +2,7 @@
 
 Private memory is that of the real program, looked at all the while. The crowd beside is judged as in
 :mod:`tests.live.fairness`: its 99th percentile is at most ten times the quiet one plus one turn's budget, which is the time
-that a connection may take in one turn and the one step that it may overrun it by.
+that a connection may take in one turn and the one step by which it may overrun that.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import json
 import os
 import select
 import socket
-import statistics
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -47,7 +46,7 @@ class Size(NamedTuple):
     seconds: float  # of each half of a run
 
 
-SMALL = Size(1 << 30, 10_000, 3, 0.5)
+SMALL = Size(1 << 30, 10_000, 5, 0.4)
 LARGE = Size(10 << 30, 100_000, 7, 1.5)
 
 
@@ -189,7 +188,8 @@ def test_the_others_hardly_notice(
     assert all(run["asked"] >= LEAST for run in runs), runs
     assert any(run["received"] for run in runs) or "?q=" in path, "a search may take longer than a run"
     budget = HttpLimits().turn_time + STEP
-    # Each run is judged by its own quiet half, since the machine may change its mind between two of them.
-    over = statistics.median(run["beside"] - FACTOR * run["quiet"] - budget for run in runs)
+    # The best of each half: what else the machine does can only add to a time.
+    quiet, beside = (min(run[half] for run in runs) for half in ("quiet", "beside"))
+    over = beside - FACTOR * quiet - budget
     record_property("runs", runs)
     assert over <= 0, f"{over * 1000:.2f} ms too slow; one turn's budget is {budget * 1000:.2f} ms; {runs}"

@@ -38,6 +38,7 @@ class Counting(HTTPServer):
         return Reply(204)
 
 
+@pytest.mark.pitfall(24)
 @pytest.mark.parametrize("poller", available())
 def test_one_turn_answers_one_share(poller: str) -> None:
     """The turn in which the requests arrive included."""
@@ -59,6 +60,7 @@ def test_one_turn_answers_one_share(poller: str) -> None:
     assert max(shares) <= server.limits.requests_per_turn, shares
 
 
+@pytest.mark.pitfall(24)
 @pytest.mark.parametrize("poller", ["select", "poll", "epoll"])
 def test_a_flood_of_pipelined_requests_is_nobody_elses_trouble(
     tmp_path: Path, poller: str, record_property: Callable[[str, object], None]

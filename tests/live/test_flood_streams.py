@@ -23,6 +23,7 @@ from tests.support.program import program
 pytestmark = [pytest.mark.live, pytest.mark.slow]
 
 
+@pytest.mark.pitfall(24)
 @pytest.mark.parametrize("poller", available())
 def test_one_turn_reads_one_share(poller: str) -> None:
     """However much is there, nobody gets more than one read of a turn, and nobody is left out of it."""
@@ -42,6 +43,7 @@ def test_one_turn_reads_one_share(poller: str) -> None:
         turn_until(reactor, lambda: all(recorder.lost for recorder in recorders))
 
 
+@pytest.mark.pitfall(24)
 @pytest.mark.skipif(sys.platform != "linux", reason="processor time and cores are asked in Linux's own way")
 @pytest.mark.parametrize("poller", ["select", "poll", "epoll"])
 def test_a_flood_of_bytes_is_nobody_elses_trouble(

@@ -306,6 +306,46 @@ def test_timers_run_in_a_turn_that_is_full_of_io() -> None:
         assert lateness[0] <= 2 * 0.008, "the batch in which it fell due, and the next one"
 
 
+@pytest.mark.pitfall(30)
+def test_a_timer_between_two_milliseconds_is_neither_early_nor_waited_for_in_many_turns(
+    reactor: Reactor,
+) -> None:
+    for _ in range(20):
+        fired: list[float] = []
+        start = reactor.clock.monotonic()
+        reactor.call_later(0.0015, lambda fired=fired: fired.append(reactor.clock.monotonic()))
+        turns = 0
+        while not fired:
+            reactor.turn()
+            turns += 1
+        assert fired[0] - start >= 0.0015
+        assert turns <= 3
+
+
+def test_an_interrupt_loses_nothing_that_was_due_with_it() -> None:
+    """Ctrl-C in one of several; who catches it and goes on finds the others done a turn later."""
+    clock = ManualClock()
+    with Reactor(ScriptedPoller([], clock=clock), clock=clock) as reactor:
+        ran: list[str] = []
+
+        def interrupted() -> None:
+            raise KeyboardInterrupt
+
+        reactor.call_later(1, interrupted)
+        reactor.call_later(1, ran.append, "timer")
+        reactor.call_later(1, ran.append, "cancelled").cancel()
+        reactor.deadline(1, interrupted)
+        reactor.deadline(1, lambda: ran.append("deadline"))
+        late = reactor.deadline(1, lambda: ran.append("cancelled in between"))
+        clock.advance(1)
+        for _ in range(2):
+            with pytest.raises(KeyboardInterrupt):
+                reactor.turn(0)
+        late.cancel()
+        reactor.turn(0)
+        assert ran == ["timer", "deadline"]
+
+
 @pytest.mark.pitfall(29)
 def test_a_jump_of_the_clock_fires_each_timer_once() -> None:
     clock = ManualClock()

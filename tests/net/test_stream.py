@@ -91,9 +91,9 @@ def wire(request: pytest.FixtureRequest) -> Iterator[Wire]:
         made.close()
 
 
-@pytest.fixture
-def tcp() -> Iterator[Wire]:
-    with Reactor() as reactor:
+@pytest.fixture(params=available())
+def tcp(request: pytest.FixtureRequest) -> Iterator[Wire]:
+    with Reactor(request.param) as reactor:
         made = Wire(reactor, tcp_pair)
         yield made
         made.close()
