@@ -263,9 +263,10 @@ class Reactor:
                         mask = self._cut(fd, mask)
                         if not mask:
                             continue
-                    handler = handlers.get(fd)
-                    if handler is None:
-                        raise ProgramFault(f"{show(mask)} for descriptor {fd}, which nobody has registered")
+                    try:
+                        handler = handlers[fd]
+                    except KeyError:
+                        raise ProgramFault(f"{show(mask)} for {fd}, which nobody has registered") from None
                     handler(mask)
                 return
             except Exception as error:  # noqa: BLE001 - whatever it is, it must not end the loop

@@ -87,6 +87,7 @@ class Ending(Transport):
         "_fd",
         "_interest",
         "_linger",
+        "_much",
         "_on_gone",
         "_registered",
         "_rest",
@@ -111,6 +112,7 @@ class Ending(Transport):
         self._fd = connected.fileno()
         self._on_gone = on_gone
         self._take = limits.portion  # bytes asked of the next read
+        self._much = limits.portion  # a read of so many may change that
         self._state = State.OPEN
         self.outgoing: Outgoing | None = None  # None while nothing waits: most streams are idle
         self._registered = False

@@ -29,7 +29,7 @@ class Output(Ending):
         if self._state or self._eof_wanted:
             self._refuse_write()
             return
-        if not isinstance(data, bytes):
+        if type(data) is not bytes:  # cheaper than isinstance, and of all writes most are of bytes
             data = memoryview(data).cast("B")
         if not data:
             return  # it would wait for ever behind what the kernel takes

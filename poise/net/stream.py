@@ -99,7 +99,7 @@ class Stream(Output):
         return self._on_ready_buffered if hasattr(self._protocol, "get_buffer") else self._on_ready
 
     def _on_ready(self, mask: int) -> None:
-        if mask != WRITE and self._interest & READ:
+        if mask == READ or (mask != WRITE and self._interest & READ):
             try:
                 data = self._socket.recv(self._take)
             except (BlockingIOError, InterruptedError):
@@ -110,10 +110,8 @@ class Stream(Output):
                 if self._state:
                     self._read_away(data)
                 elif data:
-                    if (size := len(data)) >= self._take:
-                        self._take = self.limits.read_size
-                    elif size < self.limits.read_first < self._take:
-                        self._take = self.limits.read_first
+                    if len(data) >= self._much:
+                        self._adapt(len(data))
                     self._protocol.data_received(data)  # type: ignore[union-attr]  # the other kind has its own handler
                 else:
                     self._end_of_input()
@@ -184,6 +182,17 @@ class Stream(Output):
                 self._lose(error)
 
     # -- input -----------------------------------------------------------------------------------
+
+    def _adapt(self, size: int) -> None:
+        """Ask for more when ``size`` bytes were as many as were asked for, and for less when a usual read would have had them all.
+
+        While much is asked for, every read comes by here; while little is, only one that is full.
+        """
+        usual = self.limits.portion
+        if size >= usual:
+            self._take, self._much = self.limits.read_size, 0
+        else:
+            self._take = self._much = usual
 
     def _give_descriptors(self, fds: list[int]) -> None:
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import os
 import socket
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 import brotli
 import zstandard
 
+from poise.files.entity import settled
 from tests.files.support import put
 from tests.support.client import Answer, read_head_and_answer
 
@@ -161,6 +163,9 @@ def make_tree(root: Path) -> Path:
         put(root / "many" / f"{number}.txt", b"x")
     put(root / "told" / "README.md", b"# Read me\n\nThis is *what* it is about.\n")
     os.utime(root / "folder" / "deeper", (1, 1))
+    last = root / "told" / "README.md"
+    while not settled(last.stat(), time.time()):  # what was written a moment ago is answered with more care
+        time.sleep(0.05)
     return root
 
 

@@ -188,8 +188,8 @@ def test_the_others_hardly_notice(
     assert all(run["asked"] >= LEAST for run in runs), runs
     assert any(run["received"] for run in runs) or "?q=" in path, "a search may take longer than a run"
     budget = HttpLimits().turn_time + STEP
-    # The best of each half: what else the machine does can only add to a time.
-    quiet, beside = (min(run[half] for run in runs) for half in ("quiet", "beside"))
-    over = beside - FACTOR * quiet - budget
+    # Each run is judged by its own quiet half, since the machine may change its mind between two of them, and the best one
+    # counts: what else the machine does can only add to a time.
+    over = min(run["beside"] - FACTOR * run["quiet"] - budget for run in runs)
     record_property("runs", runs)
     assert over <= 0, f"{over * 1000:.2f} ms too slow; one turn's budget is {budget * 1000:.2f} ms; {runs}"
