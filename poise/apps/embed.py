@@ -30,7 +30,7 @@ from contextlib import suppress
 
 from poise.errors import NotRegistered, ProgramFault
 from poise.loop.reactor import Reactor
-from poise.loop.signals import Signals
+from poise.loop.signals import Signals, check_callback
 
 
 def embed(reactor: Reactor, loop: asyncio.AbstractEventLoop | None = None) -> Embedded:
@@ -177,8 +177,9 @@ class HostSignals(Signals):
     def add(self, signum: int, callback: Callable[[], object]) -> None:
         """Call ``callback()`` on the loop when ``signum`` arrives; it replaces the host's handler, if it had one.
 
-        Raises ValueError for what is no signal, cannot be caught, or outside of the main thread.
+        Raises ValueError for what is no signal, cannot be caught, or outside of the main thread, TypeError for no callback.
         """
+        check_callback(callback)
         try:
             self._loop.add_signal_handler(signum, self._caught, signum, None)
         except RuntimeError as error:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from poise.cli import options, site_options, standard
 from poise.cli.absent import absent
+from poise.cli.secure import contradictions
 from poise.cli.settings import Mistake, Settings
 from poise.cli.site_options import FILE_NAME
 from poise.errors import MachineFault
@@ -64,7 +65,7 @@ def check(args: argparse.Namespace) -> int:
 
 
 def look(args: argparse.Namespace) -> Iterator[Mistake]:
-    """What can be seen to be wrong in the folder: it, or a file that is named, is not there."""
+    """What can be seen to be wrong: the folder, or a file that is named, is not there; what contradicts another."""
     try:
         site_options.rules(args)
     except MachineFault as error:
@@ -74,6 +75,12 @@ def look(args: argparse.Namespace) -> Iterator[Mistake]:
         file = getattr(args, dest)
         if file is not None and not os.access(file, os.R_OK):
             yield missing(args, dest, f"the file {file!r} is not there, or cannot be read")
+    for dest, why in contradictions(args):
+        yield missing(args, dest, why)
+    if args.log != "-" and not os.access(
+        args.log if os.path.lexists(args.log) else os.path.dirname(args.log) or os.curdir, os.W_OK
+    ):
+        yield missing(args, "log", f"the log {args.log!r} cannot be written")
     try:
         Root(args.dir).close()
     except MachineFault as error:

@@ -7,6 +7,7 @@ import datetime as dt
 import ipaddress
 import os
 import tempfile
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from poise.cli.standard import say
@@ -26,17 +27,23 @@ BACKDATED = dt.timedelta(days=1)  # for clients whose clock is behind ours
 
 def server_tls(args: argparse.Namespace) -> ServerTLS | None:
     """What the options ask for; None without TLS. Raises MachineFault in words for people."""
+    for _, why in contradictions(args):
+        raise MachineFault(why)
     if args.tls_cert is None and args.tls is None:
-        if args.tls_key is not None:
-            raise MachineFault("--tls-key needs --tls-cert, the certificate that the key belongs to")
         return None
-    if args.tls_cert is not None and args.tls is not None:
-        raise MachineFault("--tls self makes a certificate, --tls-cert names one: give one of them")
     from poise.net.certificates import ServerTLS  # only those who want TLS pay for it
 
     if args.tls_cert is not None:
         return ServerTLS(args.tls_cert, args.tls_key, alpn=ALPN)
     return _throw_away()
+
+
+def contradictions(args: argparse.Namespace) -> Iterator[tuple[str, str]]:
+    """What cannot be meant: the destination of an option, and why it cannot stand as it does."""
+    if args.tls_cert is not None and args.tls is not None:
+        yield "tls_cert", "--tls self makes a certificate, --tls-cert names one: give one of them"
+    if args.tls_cert is None and args.tls_key is not None:
+        yield "tls_key", "--tls-key needs --tls-cert, the certificate that the key belongs to"
 
 
 def _throw_away() -> ServerTLS:

@@ -207,19 +207,25 @@ def with_values(words: Sequence[str]) -> list[str]:
 
 def rules(args: argparse.Namespace, **others: Any) -> SiteRules:
     """What the arguments come to; ``others`` are further values of SiteRules. Raises MachineFault in words for people."""
+    from poise.cli.granted import refused
     from poise.files.rules import ERROR_PAGES, SiteRules
 
+    own = own_files(args)
     try:
+        out = {(page.dest, page.key) for page in refused(args, own)}
         return SiteRules(
-            index=tuple(args.index),
+            index=tuple(name for name in args.index if ("index", name) not in out),
             listing=not args.no_listing,
             clean_urls=args.clean_urls,
-            spa=args.spa,
-            error_pages={**ERROR_PAGES, **dict(args.error_page)},
+            spa=None if ("spa", None) in out else args.spa,
+            error_pages={
+                **ERROR_PAGES,
+                **{each: file for each, file in args.error_page if ("error_page", each) not in out},
+            },
             headers=tuple(args.header),
             cache=tuple(args.cache),
             cors=tuple(each for each in args.cors if each),
-            hide=(*args.hide, *own_files(args)),
+            hide=(*args.hide, *own),
             dotfiles=args.dotfiles,
             symlinks=args.symlinks,
             **others,

@@ -26,14 +26,13 @@ from poise.files.located import Consulted, Located, refusal
 from poise.files.media import media_type
 from poise.files.names import Names
 from poise.files.partial import ACCEPT_RANGES, asked_ranges, file_fields, partial_reply
-from poise.http.errorpage import error_reply
 from poise.http.message import FileBody, Reply, Request
 from poise.limits import FileLimits
 from poise.wire.http.accept import IDENTITY
 
 Fields = Sequence[tuple[str, str]]
 Validator = Callable[[], bool]
-Answer = Callable[[Reply], None]
+Answer = Callable[[Reply | RequestError], None]
 
 REVALIDATE = ("Cache-Control", "no-cache")
 """Keep it, but ask each time whether it has changed: what was saved a moment ago is what is seen."""
@@ -187,9 +186,9 @@ class Contents:
                 return
             with later[0] as kept:
                 try:
-                    reply = reply_with(packed, kept)
+                    reply: Reply | RequestError = reply_with(packed, kept)
                 except RequestError as error:
-                    reply = error_reply(error.status, error.detail)
+                    reply = error
             then(reply)
 
         if not compressor.compressed(found, coding, done):
@@ -218,10 +217,10 @@ class Contents:
 def precondition(
     request: Request, entity: Entity, now: float, fields: Fields, validator: Validator | None
 ) -> Reply | None:
-    """304 or 412, when the preconditions ask for it."""
+    """304, when the preconditions ask for it. Raises :class:`RequestError`: 412, when they do."""
     verdict = evaluate(request.fields, entity, now)
     if verdict is Verdict.PRECONDITION_FAILED:
-        return error_reply(412, "The file is not in the state that the request asks for.")
+        raise RequestError(412, "The file is not in the state that the request asks for.")
     if verdict is Verdict.NOT_MODIFIED:
         return Reply(304, not_modified_fields(entity, fields), validator=validator)
     return None

@@ -25,7 +25,6 @@ from poise.files.script import SCRIPT_HASH
 from poise.files.texts import LANGUAGES, TAGS, TEXTS
 from poise.files.view import ARCHIVES, View, view_of
 from poise.files.walk import Hider
-from poise.http.errorpage import error_reply
 from poise.http.message import Reply, Request
 from poise.http.page import page_fields
 from poise.limits import FileLimits
@@ -40,7 +39,7 @@ VARY = ("Vary", "Accept, Accept-Language")
 TAG_BYTES = 16
 
 Offload = Callable[..., Any]
-Answer = Callable[[Reply], None]
+Answer = Callable[[Reply | RequestError], None]
 
 
 class Folders:
@@ -161,9 +160,9 @@ class Folders:
     ) -> None:
         with found:
             try:
-                reply = self._page(request, found, view, language, readme or "")
+                reply: Reply | RequestError = self._page(request, found, view, language, readme or "")
             except RequestError as refused:
-                reply = error_reply(refused.status, refused.detail)
+                reply = refused
         answer(reply)
 
     def _searched(
@@ -178,25 +177,23 @@ class Folders:
     ) -> None:
         """A search is over. A page of hundreds of rows takes longer than a turn should, so it is made beside the loop, too."""
         if hits is None:
-            if isinstance(error, RequestError):
-                answer(error_reply(error.status, error.detail))
-            elif isinstance(error, MachineFault):
-                answer(
-                    error_reply(503, "The server is too busy to search at the moment. Please try again soon.")
-                )
-            else:
-                answer(error_reply(500, "The search could not be made."))
+            failed = RequestError(500, "The search could not be made.")
+            if isinstance(error, MachineFault):
+                failed = RequestError(503, "The server is too busy to search now. Please try again soon.")
+            answer(error if isinstance(error, RequestError) else failed)
             return
 
         def found(body: bytes | None, error: Exception | None) -> None:
             fields = (*JSON_FIELDS, VARY) if view.form == "json" else self._page_fields(language)
-            if body is not None:
-                answer(tagged(request, fields, body))
-            elif isinstance(error, OSError):
-                refused = refusal(error)
-                answer(error_reply(refused.status, refused.detail))
-            else:
-                answer(error_reply(500, "The search could not be shown."))
+            reply: Reply | RequestError = RequestError(500, "The search could not be shown.")
+            if isinstance(error, OSError):
+                reply = refusal(error)
+            elif body is not None:
+                try:
+                    reply = tagged(request, fields, body)
+                except RequestError as failed:
+                    reply = failed
+            answer(reply)
 
         make = partial(self._findings, hits, names, view, language)
         try:
@@ -216,7 +213,7 @@ class Folders:
 
 
 def tagged(request: Request, fields: Iterable[tuple[str, str]], body: bytes | Listing) -> Reply:
-    """200 with ``body`` and a tag of its own, or the 304 or 412 that the preconditions ask for."""
+    """200 with ``body`` and a tag of its own, or the 304 that the preconditions ask for. Raises RequestError: 412."""
     if not isinstance(body, bytes):
         return Reply(200, fields, body)
     tag = f'"{hashlib.blake2b(body, digest_size=TAG_BYTES).hexdigest()}"'

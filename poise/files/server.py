@@ -9,11 +9,18 @@ from poise.http.message import Reply, Request
 from poise.http.server import HTTPServer
 from poise.loop.reactor import Reactor
 
+PRECONDITIONS = ("if-match", "if-none-match", "if-modified-since", "if-unmodified-since", "if-range", "range")
+NEGOTIATION = ("accept", "accept-encoding", "accept-language", "origin", "sec-fetch-mode")
+LOOKED_AT = frozenset((*PRECONDITIONS, *NEGOTIATION))
+"""What the replies for files may depend on; tests/files hold that a Site asks for nothing else."""
+
 READING = frozenset(("GET", "HEAD", "OPTIONS"))
 
 
 class FileServer(HTTPServer):
     """Serves ``site``; the other arguments are HTTPServer's."""
+
+    looked_at = LOOKED_AT
 
     def __init__(self, reactor: Reactor, site: Site, **options: Any) -> None:
         super().__init__(reactor, memo_limits=site.limits, **options)

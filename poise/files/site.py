@@ -19,7 +19,7 @@ from poise.errors import RequestError
 from poise.files import live as reloading
 from poise.files.compress import Compressor
 from poise.files.content import Contents
-from poise.files.fieldrules import varying
+from poise.files.fieldrules import Field, varying
 from poise.files.folder import Folders, Offload
 from poise.files.locate import Root
 from poise.files.located import Consulted, Located, not_found
@@ -88,13 +88,10 @@ class Site:
             try:
                 return self._get(request)
             except RequestError as error:
-                refused = error_reply(error.status, error.detail, plain=self._is_for_scripts(request))
-                return self._error(request, refused)
+                return self._refuse(request, error)
         if method == "OPTIONS":
             return Reply(204, (ALLOW, *(self.rules.preflight(request.fields) or ())))
-        plain = self._is_for_scripts(request)
-        refused = error_reply(405, "Files here can only be read.", (ALLOW,), plain=plain)
-        return self._dress(request, (), refused, own=True)
+        return self._refuse(request, RequestError(405, "Files here can only be read."), ALLOW)
 
     def _get(self, request: Request) -> Reply | None:
         if self._live is not None and request.path == reloading.PATH:
@@ -200,6 +197,8 @@ class Site:
 
     def _unchanged(self, path: str, consulted: Consulted) -> bool:
         """Would ``path`` still be answered from the same, unchanged file?"""
+        if not self.rules.clean_urls and self.root.is_as(consulted):
+            return True  # then what an address leads to hangs on nothing but what was looked at for it
         try:
             with self._find(path) as found:
                 return found.consulted == consulted
@@ -226,9 +225,10 @@ class Site:
         accepted = request.fields.get("accept")
         return accepted is not None and not prefers(accepted, "text/html", "text/plain", self.limits.choices)
 
-    def _error(self, request: Request, reply: Reply) -> Reply:
-        """``reply``, or the site's own page for such an error."""
-        status = reply.status
+    def _refuse(self, request: Request, error: RequestError, *fields: Field) -> Reply:
+        """What ``error`` is answered with: the site's own page for such errors, or one of the server's own."""
+        status = error.status
+        reply = error_reply(status, error.detail, fields, plain=self._is_for_scripts(request))
         try:
             names, _ = names_of(request.path, dotfiles=True)
         except RequestError:
@@ -247,10 +247,10 @@ class Site:
 
     # -- fields ----------------------------------------------------------------------------------
 
-    def _answer(self, request: Request, names: Names, reply: Reply, *, folder: bool) -> None:
+    def _answer(self, request: Request, names: Names, reply: Reply | RequestError, *, folder: bool) -> None:
         """Give a reply that could not be had at once."""
-        if reply.status >= 400 and not folder:
-            request.answer(self._error(request, reply))
+        if isinstance(reply, RequestError):
+            request.answer(self._refuse(request, reply))
         else:
             request.answer(self._dress(request, names, reply, own=folder, folder=folder))
 

@@ -217,8 +217,10 @@ class Way:
         mode = os.stat(name, dir_fd=self.folders[-1]).st_mode
         self.strayed = True
         if stat.S_ISDIR(mode):
-            self.folders.append(os.open(name, FOLDER_FLAGS & ~os.O_NOFOLLOW, dir_fd=self.folders[-1]))
-            self.real.append(name)
+            fd = os.open(name, FOLDER_FLAGS & ~os.O_NOFOLLOW, dir_fd=self.folders[-1])
+            self.folders.append(fd)
+            inside = self.root.place_of(fd)
+            self.real[:] = [*self.real, name] if inside is None else inside
             return None
         if not stat.S_ISREG(mode):
             raise RequestError(403, NEITHER)

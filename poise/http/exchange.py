@@ -1,6 +1,6 @@
 """One connection's requests and replies: where bytes, grammar and handlers meet.
 
-The way in is ``data_received``. A head that the reply memo knows is answered there and then; everything else goes
+A head that the reply memo knows is answered before it comes here (:mod:`poise.http.known`); everything else goes
 through the wire's grammar (``_advance``), one request at a time and in order:
 
     FRESH ──▶ IDLE ◀────────────────┐
@@ -17,15 +17,14 @@ Every phase has its own deadline, kept by one Deadline object; the hot path only
 
 from __future__ import annotations
 
-import enum
 from typing import TYPE_CHECKING
 
 from poise.errors import ProgramFault, RequestError
 from poise.http.errorpage import error_reply
+from poise.http.known import BODY, CLOSING, FRESH, HANDLING, HEAD, IDLE, REPLYING, Known, Phase
 from poise.http.memo import Memo
 from poise.http.message import Reply, Request
 from poise.http.replying import Replying
-from poise.net.protocol import Protocol
 from poise.wire.http.connection import Data, ServerConnection
 from poise.wire.http.head import RequestHead
 
@@ -34,46 +33,26 @@ if TYPE_CHECKING:
     from poise.net.stream import Stream
 
 
-class Phase(enum.IntEnum):
-    FRESH = 0  # connected, nothing received yet
-    IDLE = 1  # between requests
-    HEAD = 2  # part of a head received
-    BODY = 3  # head received, body on its way
-    HANDLING = 4  # the handler answers later
-    REPLYING = 5  # a reply's body is being produced
-    CLOSING = 6
-
-
-# An enum's members are looked up through its metaclass; on the hot path a plain global is what counts.
-FRESH, IDLE, HEAD, BODY, HANDLING, REPLYING, CLOSING = Phase
-
 GONE = 499  # what the log says of a request whose client left before any reply; nginx's number, known to log readers
 NO_BODY: list[bytes] = []  # shared and never filled: most requests have none
 
 
-class Exchange(Protocol):
+class Exchange(Known):
     """The protocol that HTTPServer gives to each stream."""
 
     __slots__ = (
         "_body",
         "_body_size",
         "_candidate",
-        "_deadline",
         "_held",
-        "_memo",
-        "_phase",
         "_replying",
         "_request",
         "_scheme",
-        "_server",
         "_share_used",
         "_started",
-        "_stream",
         "_unlogged",
         "_wire",
     )
-
-    _stream: Stream
 
     def __init__(self, server: HTTPServer, scheme: str, memo: Memo) -> None:
         self._server = server
@@ -95,22 +74,6 @@ class Exchange(Protocol):
     def connection_made(self, stream: Stream) -> None:
         self._stream = stream
         self._server.exchanges.add(self)
-
-    def data_received(self, data: bytes) -> None:
-        server = self._server
-        stream = self._stream
-        if self._phase is IDLE and stream.outgoing is None:
-            memo = self._memo
-            entry = memo.young.get(data) or memo.find_old(data)
-            if entry is not None:
-                now = server.reactor.now
-                if now < entry.good_until or memo.renew(data, entry, now):
-                    self._deadline.since = now
-                    stream.write(entry.data)
-                    if server.log is not None:
-                        server.log.add(stream.client, entry.line, entry.status, entry.length)
-                    return
-        self._take(data)
 
     def eof_received(self) -> bool:
         """The client will send no more; what it has asked for is still answered (RFC 9112, 9.6)."""
@@ -150,18 +113,16 @@ class Exchange(Protocol):
 
     # -- requests, through the grammar -----------------------------------------------------------
 
-    def _take(self, data: bytes) -> None:
-        """Feed bytes that the memo may not answer."""
+    def _take(self, data: bytes, *, later: bool = False) -> None:
         if self._phase is FRESH:
-            self._enter(IDLE, self._server.limits.idle_time)
-            self.data_received(data)
+            if not self._take_first(data):
+                self._enter(IDLE, self._server.limits.idle_time)
+                self.data_received(data)
             return
         wire, replying = self._wire, self._replying
         if wire is None or replying is None:
             wire = self._wire = ServerConnection(self._server.limits, self._server.parse)
             replying = self._replying = Replying(self._stream, wire, self._reply_ended)
-        # Only bytes that came alone, with nothing before them, can be a whole head to remember.
-        self._candidate = data if self._phase is IDLE and self._stream.outgoing is None else None
         if self._phase is IDLE:
             self._enter(HEAD, self._server.limits.head_time)
         wire.feed(data)
@@ -170,6 +131,8 @@ class Exchange(Protocol):
         elif self._phase >= HANDLING and wire.buffered > self._stream.limits.portion:
             self._stream.pause_reading()  # it sends on and on while its reply is being made
             replying.end_endless()  # it would never be heard again
+        if later:
+            self._take_up_later()
         self._advance()
 
     def _advance(self) -> None:
@@ -226,6 +189,7 @@ class Exchange(Protocol):
         if self._server.draining and self._wire is not None:
             self._wire.close_after_reply()
         if head.length == 0:
+            self._candidate = self._wire.raw if self._wire is not None else None
             return
         self._candidate = None
         self._body = []
@@ -296,14 +260,11 @@ class Exchange(Protocol):
         candidate, self._candidate = self._candidate, None
         self._enter(REPLYING, server.limits.reply_time)
         head = replying.start(reply, date := server.dates.current(server.reactor.now))
-        if (
-            candidate is not None
-            and request is not None
-            and reply.validator is not None
-            and not wire.must_close
-            and not wire.buffered  # what came was this head and nothing else
-        ):
-            server.remember(self._memo, candidate, request, reply, head, date)
+        if candidate is not None and request is not None and reply.validator is not None:
+            # Closing has to be the head's own wish: the same head comes again on connections that nobody else ends.
+            last = wire.must_close
+            if not last or not (close or request.head.keep_alive or server.draining):
+                server.remember(self._memo, candidate, request, reply, head, date, last=last)
 
     def _reply_ended(self) -> None:
         """The last byte of the reply was handed to the stream."""

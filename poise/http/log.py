@@ -50,6 +50,9 @@ class AccessLog:
     Each is in the common log format with local time; control characters from a client are escaped.
     """
 
+    looked_at: frozenset[str] = frozenset()
+    """The request fields that a line shows, in lower case."""
+
     def __init__(
         self, reactor: Reactor, write: Callable[[str], object], limits: LogLimits | None = None
     ) -> None:

@@ -42,6 +42,8 @@ class KnownLine(str):
 class DetailedLog(AccessLog):
     """What the formats here have in common: lines that know their referer and user agent."""
 
+    looked_at = frozenset({"referer", "user-agent"})
+
     def line_of(self, request: Request, began: float) -> str:
         line = KnownLine(request.line)
         fields = request.head.fields

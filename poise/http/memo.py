@@ -1,16 +1,19 @@
 """The reply memo: the same head for an unchanged file gives the same reply bytes.
 
-Clients repeat themselves to the byte, so the key is the whole head as it came. What makes that safe:
+Clients repeat themselves to the byte, so the first key is the whole head as it came; the second is its gist
+(:mod:`poise.http.gist`), for heads that differ in what changes no reply. What makes that safe:
 
-* it is asked only when the connection is idle, with empty input and output, and the bytes that came are all
-  there is: bytes inside a body or behind a reply in progress never reach it;
+* it is asked only when the connection is idle, with empty input and output, for bytes that begin where a head must
+  begin, and a key is the whole of one head: bytes inside a body or behind a reply in progress never reach it;
 * only replies that carry a validator are kept: pure functions of the head and of files, never of the peer, of a
   rate, of a secret or of time;
 * a reply is good until ``good_until``: the earlier of its freshness and the next second (its Date). Then the
   validator looks at every path again that was consulted, present or absent;
-* a head is kept on second sight, so that a stream of unique heads only costs a little integer each;
+* a head is kept on second sight, so that a stream of unique heads only costs a little integer each; a gist at once, unless
+  its target has parts that a client makes up: there are only so many files;
 * memory is bounded in bytes by two generations of a plain dict: when the young one is full it becomes the old
-  one, and what is still asked for moves over. No list to touch on every hit.
+  one, and what is still asked for moves over. No list to touch on every hit. A reply that is kept under several keys is
+  one object, and is counted once.
 """
 
 from __future__ import annotations
@@ -19,12 +22,13 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from poise.http.clock import DateClock
+from poise.http.gist import Gists
 from poise.limits import FileLimits
 
 DATE_BYTES = 29  # "Sun, 06 Nov 1994 08:49:37 GMT" (RFC 9110, 5.6.7)
-ENTRY_BYTES = (
-    600  # of an entry besides its bytes: objects, dict slot; measured with sys.getsizeof, rounded up
-)
+ENTRY_BYTES = 600  # of a reply besides its bytes: the object, its validator; sys.getsizeof, rounded up
+KEY_BYTES = 150  # of a key besides its bytes: the object, its place in the dict
+FREE = frozenset(b"?%")  # in a target: what lets a client write one address in endless ways
 SEEN = 16_384  # hashes of heads seen once; the set starts anew when it is full
 
 
@@ -32,14 +36,14 @@ class Remembered:
     """One reply, ready to send."""
 
     __slots__ = (
-        "after",
-        "before",
+        "_date_at",
         "data",
         "fresh_until",
+        "generation",
         "good_until",
+        "last",
         "length",
         "line",
-        "size",
         "status",
         "validator",
     )
@@ -51,60 +55,109 @@ class Remembered:
         date: str,
         validator: Callable[[], bool],
         *,
-        key: bytes,
         line: str,
         status: int,
+        last: bool = False,
     ) -> None:
-        at = head.index(date.encode("ascii"))
-        self.before = head[:at]
-        self.after = head[at + DATE_BYTES :] + body
+        """``last`` when the reply says that the connection closes."""
+        self._date_at = head.index(date.encode("ascii"))
         self.data = head + body
         self.validator = validator
         self.line = line
         self.status = status
         self.length = len(body)
-        self.size = len(key) + 2 * len(self.data) + ENTRY_BYTES
+        self.last = last
+        self.generation = -1  # the last one of the memo in which it was counted
         self.fresh_until = 0.0
         self.good_until = 0.0
+
+    @property
+    def size(self) -> int:
+        return len(self.data) + ENTRY_BYTES
+
+    def say(self, date: bytes) -> None:
+        """Have another Date."""
+        at = self._date_at
+        self.data = b"".join((self.data[:at], date, self.data[at + DATE_BYTES :]))
 
 
 class Memo:
     """Replies by the bytes of the head that asked for them."""
 
-    __slots__ = ("_dates", "_limits", "_old", "_seen", "_size", "young")
+    __slots__ = ("_dates", "_generation", "_gists", "_limits", "_old", "_seen", "_size", "young")
 
-    def __init__(self, limits: FileLimits, dates: DateClock) -> None:
+    def __init__(self, limits: FileLimits, dates: DateClock, gists: Gists | None = None) -> None:
+        """Without ``gists`` only heads that are the same to the byte get the same reply."""
         self.young: dict[bytes, Remembered] = {}
         self._old: dict[bytes, Remembered] = {}
         self._size = 0  # of the young generation
+        self._generation = 0
         self._seen: set[int] = set()
         self._limits = limits
         self._dates = dates
+        self._gists = gists
 
-    def renew(self, head: bytes, entry: Remembered, now: float) -> bool:
-        """Make ``entry`` good again at the monotonic time ``now``; False when it had to be forgotten."""
-        if now >= entry.fresh_until:
-            if not entry.validator():
-                self.forget(head)
-                return False
-            entry.fresh_until = now + self._limits.freshness
-        date = self._dates.current(now)
-        entry.data = entry.before + date.encode("ascii") + entry.after
-        entry.good_until = min(entry.fresh_until, self._dates.until)
-        return True
-
-    def find_old(self, head: bytes) -> Remembered | None:
-        """Look in the old generation; what is found there is young again."""
-        entry = self._old.pop(head, None)
+    def find(self, head: bytes) -> Remembered | None:
+        """The reply to ``head``, which is not in the young generation as it is; what is found there is young again."""
+        entry = self._take_old(head)
         if entry is not None:
+            return entry
+        entry = self._find_gist(head)
+        if entry is not None and self._wants(head):
             self._keep(head, entry)
         return entry
 
-    def wants(self, head: bytes) -> bool:
-        """Whether a reply to ``head`` should be offered now: from the second sight on."""
+    def _find_gist(self, head: bytes) -> Remembered | None:
+        gists = self._gists
+        if gists is None or not self.young or (plain := gists.of(head)) is None:
+            return None
+        found = self.young.get(plain) or self._take_old(plain)
+        if found is None:
+            chosen = gists.chosen(head, plain)
+            found = self.young.get(chosen) or self._take_old(chosen)
+        return found
+
+    def _take_old(self, key: bytes) -> Remembered | None:
+        """What the old generation has under ``key`` is young again."""
+        entry = self._old.pop(key, None)
+        if entry is not None:
+            self._keep(key, entry)
+        return entry
+
+    def renew(self, head: bytes, entry: Remembered, now: float) -> bool:
+        """Make ``entry`` good again at the monotonic time ``now``; False when ``head`` had to be forgotten."""
+        if now >= entry.fresh_until:
+            if not entry.validator():
+                self._forget(head)
+                return False
+            entry.fresh_until = now + self._limits.freshness
+        entry.say(self._dates.current(now).encode("ascii"))
+        entry.good_until = min(entry.fresh_until, self._dates.until)
+        return True
+
+    def offer(self, head: bytes, make: Callable[[], Remembered], *, varies: bool, now: float) -> None:
+        """Remember the reply to ``head`` that ``make()`` gives, whose files were looked at just now, from the second sight on.
+
+        ``varies`` when it has a Vary field: it depends on what the client has said about its choice.
+        """
+        half = self._limits.memo_bytes // 2
+        wanted = [head] if self._wants(head) else []
+        if half and self._gists is not None and (plain := self._gists.of(head)) is not None:
+            gist = self._gists.chosen(head, plain) if varies else plain
+            if FREE.isdisjoint(plain[: plain.find(b"\r")]) or self._wants(gist):
+                wanted.append(gist)
+        if not wanted or (entry := make()).size + KEY_BYTES + len(head) > half:
+            return
+        entry.fresh_until = now + self._limits.freshness
+        entry.good_until = min(entry.fresh_until, self._dates.until)
+        for key in wanted:
+            self._keep(key, entry)
+
+    def _wants(self, key: bytes) -> bool:
+        """Whether ``key`` was seen before."""
         if not self._limits.memo_bytes:
             return False
-        mark = hash(head)
+        mark = hash(key)
         if mark in self._seen:
             return True
         if len(self._seen) >= SEEN:
@@ -112,27 +165,26 @@ class Memo:
         self._seen.add(mark)
         return False
 
-    def keep(self, head: bytes, entry: Remembered, now: float) -> None:
-        """Remember ``entry``, whose files were looked at just now."""
-        if entry.size <= self._limits.memo_bytes // 2:
-            entry.fresh_until = now + self._limits.freshness
-            entry.good_until = min(entry.fresh_until, self._dates.until)
-            self._keep(head, entry)
+    def _keep(self, key: bytes, entry: Remembered) -> None:
+        size = len(key) + KEY_BYTES
+        if entry.generation != self._generation:
+            size += entry.size
+        if self._size + size > self._limits.memo_bytes // 2:
+            self._old, self.young = self.young, {}
+            self._size, self._generation = 0, self._generation + 1
+            size = len(key) + KEY_BYTES + entry.size
+        self._size += size
+        entry.generation = self._generation
+        self.young[key] = entry
 
-    def _keep(self, head: bytes, entry: Remembered) -> None:
-        if self._size + entry.size > self._limits.memo_bytes // 2:
-            self._old = self.young
-            self.young = {}
-            self._size = 0
-        former = self.young.get(head)
-        self._size += entry.size if former is None else entry.size - former.size
-        self.young[head] = entry
-
-    def forget(self, head: bytes) -> None:
-        entry = self.young.pop(head, None)
-        if entry is not None:
-            self._size -= entry.size
-        self._old.pop(head, None)
+    def _forget(self, head: bytes) -> None:
+        """``head``, and what else leads to the same reply; what it took counts until the generation ends."""
+        keys = [head]
+        if self._gists is not None and (plain := self._gists.of(head)) is not None:
+            keys += plain, self._gists.chosen(head, plain)
+        for key in keys:
+            self.young.pop(key, None)
+            self._old.pop(key, None)
 
     def retire(self) -> None:
         """Forget everything, and remember nothing more."""
@@ -144,4 +196,5 @@ class Memo:
         self.young = {}
         self._old = {}
         self._size = 0
+        self._generation += 1
         self._seen.clear()

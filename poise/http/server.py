@@ -22,6 +22,7 @@ from poise.errors import RequestError
 from poise.http.clock import DateClock
 from poise.http.errorpage import error_reply
 from poise.http.exchange import Exchange
+from poise.http.gist import Gists
 from poise.http.heads import HeadMemo
 from poise.http.log import AccessLog
 from poise.http.memo import Memo, Remembered
@@ -68,7 +69,7 @@ class HTTPServer:
         self.dates = DateClock(reactor.clock)
         self.memo_limits = memo_limits if memo_limits is not None else FileLimits()
         self.parse = HeadMemo(self.memo_limits.head_memo_bytes).parse
-        self.memo = Memo(self.memo_limits, self.dates)
+        self.memo = self._new_memo()
         """What is remembered for plain connections; replies may say which scheme they came by, so TLS has its own."""
         self.secure_memo: Memo | None = None
         self.listeners: list[Listener] = []
@@ -79,6 +80,10 @@ class HTTPServer:
         self._drain_timer: TimerHandle | None = None
 
     # -- to override -----------------------------------------------------------------------------
+
+    looked_at: frozenset[str] | None = None
+    """The request fields, in lower case, that a reply with a validator may depend on: two requests that agree in them
+    get the same one. None: on any. What only chooses between representations is named by the reply's Vary, too."""
 
     def respond(self, request: Request) -> Reply | None:
         """Answer ``request``, whose body is whole; None when ``request.answer`` will be called later.
@@ -107,7 +112,7 @@ class HTTPServer:
         memo = self.memo
         if tls is not None:
             if self.secure_memo is None:
-                self.secure_memo = Memo(self.memo_limits, self.dates)
+                self.secure_memo = self._new_memo()
             memo = self.secure_memo
         scheme = "http" if tls is None else "https"
         listener = listen(
@@ -179,6 +184,13 @@ class HTTPServer:
                 stream.abort()
         self._check_drained()
 
+    def _new_memo(self) -> Memo:
+        gists = None
+        if self.looked_at is not None:
+            logged = self.log.looked_at if self.log is not None else frozenset()
+            gists = Gists(self.limits, self.looked_at | logged)
+        return Memo(self.memo_limits, self.dates, gists)
+
     # -- what exchanges call ---------------------------------------------------------------------
 
     def handle(self, request: Request) -> Reply | None:
@@ -204,19 +216,20 @@ class HTTPServer:
             return error_reply(500, "The server made a mistake while it answered; its log says more.")
 
     def remember(
-        self, memo: Memo, key: bytes, request: Request, reply: Reply, head: bytes, date: str
+        self, memo: Memo, raw: bytes, request: Request, reply: Reply, head: bytes, date: str, *, last: bool
     ) -> None:
-        """Offer a reply to ``memo``: ``key`` are the bytes that asked for it, all of them."""
-        body = reply.body
-        if reply.validator is None or not isinstance(body, bytes):
+        """Offer a reply to ``memo``: ``raw`` is the head that asked for it, ``head`` that of the reply, as it went out."""
+        body, validator = reply.body, reply.validator
+        if validator is None or not isinstance(body, bytes) or "authorization" in request.fields:
             return
-        if "authorization" in request.fields or not memo.wants(key):
-            return
-        if request.method == "HEAD":
-            body = b""
-        line = request.line if self.log is None else self.log.line_of(request, 0.0)
-        entry = Remembered(head, body, date, reply.validator, key=key, line=line, status=reply.status)
-        memo.keep(key, entry, self.reactor.now)
+        sent = b"" if request.method == "HEAD" else body
+
+        def make() -> Remembered:
+            line = request.line if self.log is None else self.log.line_of(request, 0.0)
+            return Remembered(head, sent, date, validator, line=line, status=reply.status, last=last)
+
+        varies = any(name.lower() == "vary" for name, _ in reply.fields)
+        memo.offer(raw, make, varies=varies, now=self.reactor.now)
 
     def _handshake_failed(self, stream: Stream, error: Exception) -> None:
         """One line in the log. Who has spoken plain HTTP is told so; ``stream`` is the connection below TLS."""

@@ -12,14 +12,14 @@ class FileLimits(Checked):
     """A folder as a web site: what is remembered, for how long, and how much is shown."""
 
     freshness: float = limit(
-        0.1,
+        0.5,
         "seconds",
         "how long a remembered reply is sent before its files are looked at again; 0 looks every time",
         option="freshness",
         low=0,
     )
     memo_bytes: int = limit(
-        64 * MIB, "bytes", "memory for remembered replies; 0 remembers none", option="memo-size", low=0
+        256 * MIB, "bytes", "memory for remembered replies; 0 remembers none", option="memo-size", low=0
     )
     memo_entry: int = limit(
         64 * KIB, "bytes", "the largest file whose reply is remembered; larger ones go by sendfile"

@@ -128,7 +128,7 @@ class Reactor:
 
     def unregister(self, fd: int) -> None:
         """Hear no more of ``fd``, not even from the batch that is being handled. Raises NotRegistered."""
-        if self._handlers.pop(fd, None) is None:
+        if self._handlers.pop(fd, _refuse) is _refuse:
             raise NotRegistered(f"descriptor {fd} is not registered with this reactor")
         self._changed[fd] = True
         self.poller.unregister(fd)
@@ -179,7 +179,8 @@ class Reactor:
 
     @property
     def signals(self) -> Signals:
-        """Signals as callbacks on the loop; made on first use, in the main thread only."""
+        """Signals as callbacks on the loop; made on first use, in the main thread only. ProgramFault after close()."""
+        self.check_open()
         if self.host is not None:
             return self.host.signals
         if self._signals is None:
@@ -312,10 +313,9 @@ class Reactor:
     # -- when something goes wrong ---------------------------------------------------------------
 
     def _handler_failed(self, fd: int, error: Exception) -> None:
-        handler = self._handlers.get(fd)
-        if handler is None:  # it unregistered itself and then raised: there is nobody left to tell
+        if fd not in self._handlers:  # it unregistered itself and then raised: there is nobody left to tell
             self.on_error(error)
-        elif not self._report(handler, error) and fd in self._handlers:
+        elif not self._report(self._handlers[fd], error) and fd in self._handlers:
             self.unregister(fd)
 
     def _report(self, callback: Callable[..., object], error: Exception) -> bool:

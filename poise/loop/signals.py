@@ -48,9 +48,10 @@ class Signals:
     def add(self, signum: int, callback: Callable[[], object]) -> None:
         """Call ``callback()`` on the loop when ``signum`` arrives; an earlier callback for it is replaced.
 
-        Raises ValueError for a number that is no signal or cannot be caught (SIGKILL, SIGSTOP).
+        Raises ValueError for a number that is no signal or cannot be caught (SIGKILL, SIGSTOP), TypeError for no callback.
         """
         _check_main_thread()
+        check_callback(callback)
         if signum not in self._callbacks:
             try:
                 former = signal.signal(signum, self._caught)
@@ -93,6 +94,12 @@ class Signals:
         callback = self._callbacks.get(signum)
         if callback is not None:  # it may have been removed since the signal came
             callback()
+
+
+def check_callback(callback: object) -> None:
+    """Raises TypeError for what cannot be called: mostly it is what a call has returned, and the signal would be lost."""
+    if not callable(callback):
+        raise TypeError(f"a signal calls a function, and this is none: {callback!r}")
 
 
 def _check_main_thread() -> None:

@@ -29,8 +29,10 @@ NO_SUCH_FAMILY = frozenset({errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.EPROT
 def resolve(address: tuple[str, int]) -> list[tuple[socket.AddressFamily, Any]]:
     """Every ``(family, socket address)`` that a listener for ``(host, port)`` may bind, the preferred one first.
 
-    Raises MachineFault when the name is unknown, ValueError when the port is no port.
+    Raises MachineFault when the name is unknown, ValueError for what is no address.
     """
+    if not isinstance(address, tuple) or len(address) != 2 or not isinstance(address[0], str):
+        raise ValueError(f'an address is (host, port) or "unix:/path", not {address!r}')
     host, port = address
     if isinstance(port, bool) or not isinstance(port, int) or not 0 <= port <= 65535:
         raise ValueError(f"a port is a number from 0 to 65535, not {port!r}")
@@ -50,7 +52,8 @@ def resolve(address: tuple[str, int]) -> list[tuple[socket.AddressFamily, Any]]:
 def bind(address: Address, backlog: int, options: SocketOptions | None = None) -> socket.socket:
     """A non-blocking listening socket for ``address``; ``options`` are set as early as possible.
 
-    Raises OSError as bind(2) and listen(2) do, MachineFault for an option that the socket does not have.
+    Raises OSError as bind(2) and listen(2) do, MachineFault for an option that the socket does not have, ValueError for
+    what is no address.
     """
     if isinstance(address, socket.socket):
         check_options(options, address)

@@ -223,10 +223,10 @@ class Connecting:
         self._stop_trying()
         try:
             protocol = self._done() if self._layer is None else self._layer
+            stream = Stream(self._reactor, connected, protocol, peer, self._plan.stream_limits)
         except BaseException:
             self._reactor.retire(connected)
             raise
-        stream = Stream(self._reactor, connected, protocol, peer, self._plan.stream_limits)
         if self._layer is None:
             self.stream = stream
         else:

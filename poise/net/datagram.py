@@ -76,7 +76,11 @@ def open_datagram(
     check_factory(factory)
     protocol = factory()
     opened = dgram_socket.make(local, remote, broadcast=broadcast, options=options)
-    transport = Datagram(reactor, opened, protocol, limits, owns_file=isinstance(local, str))
+    try:
+        transport = Datagram(reactor, opened, protocol, limits, owns_file=isinstance(local, str))
+    except BaseException:
+        opened.close()
+        raise
     transport.begin()
     return transport
 

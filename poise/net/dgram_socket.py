@@ -31,6 +31,9 @@ def make(
         if peer is not None:
             local.connect(peer)
         return local
+    for name in (local, remote):
+        if name is not None and not isinstance(name, tuple | str):
+            raise ValueError(f'an address is (host, port) or "unix:/path", not {name!r}')
     choose = _unix if _is_unix(local, remote) else _internet
     family, name, peer = choose(local, remote)
     check_options(options, Planned(family, socket.SOCK_DGRAM))

@@ -29,12 +29,12 @@ from typing import Any, ClassVar
 from poise.limits import StreamLimits
 from poise.loop.reactor import Reactor
 from poise.net import address as addresses
-from poise.net.kernel import unacknowledged
+from poise.net.kernel import pending_error, unacknowledged
 from poise.net.outgoing import Outgoing
 from poise.net.protocol import AnyProtocol, holds_input
 from poise.net.stall import Stall
 from poise.net.transport import Transport
-from poise.readiness.interest import READ, WRITE
+from poise.readiness.interest import ERROR, READ, WRITE
 
 IN_FLIGHT = 64 * 1024  # bytes; less than this the peer has, but for the blink of an eye
 RESET = struct.pack("ii", 1, 0)  # struct linger: on, 0 seconds
@@ -187,8 +187,8 @@ class Ending(Transport):
     def _shut(self) -> None:
         try:
             self._socket.shutdown(socket.SHUT_WR)
-        except OSError as error:
-            self._mute(error)
+        except OSError as error:  # ENOTCONN of what was reset: the cause is kept elsewhere
+            self._mute(pending_error(self._socket, ERROR) or error)
 
     def _flushed_and_closing(self) -> None:
         if not self._eof and (

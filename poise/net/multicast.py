@@ -60,7 +60,7 @@ def _group(sock: socket.socket, group: str) -> bytes:
         raise ValueError(f"only UDP sockets can join a group, and this is {kind_of(sock)}")
     try:
         address = socket.inet_pton(sock.family, group)
-    except OSError:
+    except (OSError, TypeError, ValueError):
         address = b"\0"
     first, last = (FIRST_IPV6, FIRST_IPV6) if sock.family == socket.AF_INET6 else (FIRST_IPV4, LAST_IPV4)
     if not first <= address[0] <= last:

@@ -57,11 +57,11 @@ class FilePart(Part):
     __slots__ = ("count", "fd", "offset", "plain")
 
     def __init__(self, fd: int, offset: int, count: int) -> None:
-        """ValueError for a negative ``offset`` or ``count``, OSError for no descriptor: before anything is queued."""
-        if offset < 0 or count < 0:
+        """ValueError for what is no ``offset`` or ``count``, OSError for no descriptor: before anything is queued."""
+        if not (isinstance(offset, int) and isinstance(count, int) and offset >= 0 and count >= 0):
             os.close(fd)
             raise ValueError(
-                f"a part of a file has an offset and a count of at least 0, not {offset} and {count}"
+                f"a part of a file has an offset and a count of at least 0, not {offset!r} and {count!r}"
             )
         os.fstat(fd)
         self.fd = fd

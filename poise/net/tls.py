@@ -136,6 +136,13 @@ class TLSStream(TLSOutput):
         known = ask(self._engine.tls) if hasattr(self, "_engine") else None
         return default if known is None else known
 
+    def __repr__(self) -> str:
+        return (
+            f"<TLSStream {self._phase.name} over {self._lower!r}>"
+            if hasattr(self, "_lower")
+            else "<TLSStream>"
+        )
+
     # -- a protocol to the stream below ----------------------------------------------------------
 
     def connection_made(self, stream: Stream) -> None:

@@ -354,6 +354,9 @@ def test_signals_come_through_the_host(host: str, reactor: Reactor, errors: list
                 reactor.signals.remove(signal.SIGUSR1)
             with pytest.raises(ValueError, match="cannot be caught"):
                 reactor.signals.add(signal.SIGKILL, fail)
+            nothing: Any = None
+            with pytest.raises(TypeError, match="a signal calls a function"):
+                reactor.signals.add(signal.SIGUSR1, nothing)
             reactor.signals.add(signal.SIGUSR1, fail)
         loop.remove_signal_handler(signal.SIGUSR2)
 

@@ -126,8 +126,8 @@ def test_it_looks_whether_what_is_named_is_there(check: Any) -> None:
     ]
     Path("site/app.html").symlink_to("../outside.html")
     write("", "outside.html")
-    write("", "site/.lost.html")
-    write('[site]\nspa = "app.html"\nerror-pages.404 = ".lost.html"\n', "site/poise.toml")
+    write("", "site/lost.html")
+    write('[site]\nspa = "app.html"\nhide = "lost.*"\nerror-pages.404 = "lost.html"\n', "site/poise.toml")
     assert check("site", code=1)[:-1] == [
         "site/poise.toml:2:1: there is no file 'app.html' in the folder that is served"
     ]
@@ -142,12 +142,38 @@ def test_it_looks_whether_keys_can_be_read(check: Any) -> None:
     assert (
         check("--tls-cert", "none.pem", code=1)[0] == ".: the file 'none.pem' is not there, or cannot be read"
     )
-    write("tls-key = 'none.pem'\n", "conf/a.toml")
+    write("tls-cert = 'cert.pem'\ntls-key = 'none.pem'\n", "conf/a.toml")
+    write("", "conf/cert.pem")
     assert check("--config", "conf/a.toml", code=1)[0] == (
-        "conf/a.toml:1:1: the file 'conf/none.pem' is not there, or cannot be read"
+        "conf/a.toml:2:1: the file 'conf/none.pem' is not there, or cannot be read"
     )
     write("", "conf/none.pem")
     assert check("--config", "conf/a.toml")[0] == "conf/a.toml has no mistakes; what counts:"
+
+
+def test_it_finds_what_serve_would_refuse(check: Any) -> None:
+    write("", "a.pem")
+    write("", "b.pem")
+    both = "--tls self makes a certificate, --tls-cert names one: give one of them"
+    alone = "--tls-key needs --tls-cert, the certificate that the key belongs to"
+    assert check("--tls", "self", "--tls-cert", "a.pem", code=1)[0] == f".: {both}"
+    assert check("--tls-key", "b.pem", code=1)[0] == f".: {alone}"
+    assert check("--tls", "self", "--tls-key", "b.pem", code=1)[0] == f".: {alone}"
+    write('tls = "self"\ntls-cert = "a.pem"\nlog = "no/log"\n', "a.toml")
+    assert check("--config", "a.toml", code=1)[:2] == [
+        f"a.toml:2:1: {both}",
+        "a.toml:3:1: the log 'no/log' cannot be written",
+    ]
+    assert check("--log", "new.log")[0] == "no file of settings; what counts:"
+
+
+def test_a_page_that_a_found_file_may_not_show(check: Any) -> None:
+    write('[site]\nindex = ".env"\nerror-pages.404 = ".ssh/key"\n', "site/poise.toml")
+    assert check("site", code=1) == [
+        "site/poise.toml:2:1: '.env' is hidden, and a file of settings that was only found cannot show it",
+        "site/poise.toml:3:13: '.ssh/key' is hidden, and a file of settings that was only found cannot show it",
+        "2 mistakes; poise serve says so, and starts",
+    ]
 
 
 def test_patterns_that_only_together_are_too_many(check: Any) -> None:

@@ -319,6 +319,45 @@ def test_a_file_that_is_found_opens_nothing(text: str, capsys: pytest.CaptureFix
     assert args == plain
 
 
+HIDDEN = """
+[site]
+index = ["a.html", ".env"]
+spa = ".app.html"
+hide = ["lost.html"]
+[site.error-pages]
+404 = ".ssh/id_rsa"
+403 = "private/x.html"
+400 = "key.pem"
+405 = "poise.toml"
+410 = "lost.html"
+411 = ".well-known/x.html"
+412 = "plain.html"
+"""
+
+
+def test_a_file_that_is_found_shows_nothing_that_others_hide() -> None:
+    """Else a stranger's file could have every 404 answered with a key."""
+
+    def pages(made: site.SiteRules) -> list[int]:
+        return [status for status in (400, 403, 404, 405, 410, 411, 412) if made.error_page(status)]
+
+    words = ("--hide", "private/", "--tls-cert", "key.pem")
+    made = rules(found(HIDDEN, *words))
+    assert (made.index, made.spa) == (("a.html",), None)
+    assert pages(made) == [404, 410, 411, 412]
+    assert made.error_page(404) == (b"404.html",)
+    dotted = rules(found(HIDDEN, *words, "--dotfiles"))
+    assert (dotted.index, dotted.spa) == (("a.html", ".env"), ".app.html")
+    assert pages(dotted) == [404, 410, 411, 412]
+    typed = rules(
+        found(HIDDEN, *words, "--spa=.my.html", "--index", ".mine", "--error-page", "404=.lost.html")
+    )
+    assert (typed.index, typed.spa, typed.error_page(404)) == ((".mine",), ".my.html", (b".lost.html",))
+    sure = rules(parsed("--config", write(HIDDEN), *words))
+    assert sure.spa == ".app.html"
+    assert pages(sure) == [400, 403, 404, 405, 410, 411, 412]
+
+
 @pytest.mark.parametrize("text", STRANGE)
 def test_what_has_no_effect_is_said_with_its_place(text: str, capfd: pytest.CaptureFixture[str]) -> None:
     found(f"# a line\n{text}\n")

@@ -18,7 +18,7 @@ from poise.files.locate import Root
 from poise.files.rules import SiteRules
 from poise.files.site import Site
 from poise.files.walk import Walk
-from poise.http.message import Reply
+from poise.http.message import Reply, Request
 from tests.files.support import LATER, SECRET, answered, body_of, fields_of, put, request
 
 Made = Callable[..., Site]
@@ -140,6 +140,42 @@ def test_an_error_page_keeps_its_status(told: Made, folder: Path) -> None:
     assert b"There is nothing at this address" in body_of(get(site, "/nothing"))
     (folder / "404.html").mkdir()
     assert get(site, "/nothing").status == 404
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [("POST", "/a.txt", 405), ("GET", "/a.txt", 412), ("GET", "/d/", 412), ("GET", "/d/?json", 412)],
+)
+def test_every_error_has_the_page_of_the_site(
+    told: Made, folder: Path, method: str, path: str, status: int
+) -> None:
+    put(folder / "oops.html", b"<p>oops")
+    put(folder / "a.txt", b"a")
+    put(folder / "d" / "b.txt", b"b")
+    reply = get(told(error_pages={"4xx": "oops.html"}), path, method, If_Match='"x"')
+    assert (reply.status, body_of(reply)) == (status, b"<p>oops")
+    assert ("allow" in fields_of(reply)) is (status == 405)
+    reply = get(told(), path, method, If_Match='"x"', Accept="*/*")
+    assert body_of(reply).startswith(b"%d " % status), "a line of text for a shell"
+
+
+def test_an_error_that_comes_later_has_the_page_of_the_site(folder: Path) -> None:
+    put(folder / "oops.html", b"<p>oops")
+    replies: list[Reply] = []
+    with Reactor() as reactor, Root(folder) as root:
+        site = Site(
+            root, wall=lambda: LATER, rules=SiteRules(error_pages={"412": "oops.html"}), reactor=reactor
+        )
+        asked = request("/?q=oops", "GET", {"If-Match": '"x"'})
+
+        def deliver(_: Request, reply: Reply) -> None:
+            replies.append(reply)
+            reactor.stop()
+
+        asked.deliver = deliver
+        assert site.reply(asked) is None
+        reactor.run()
+    assert [(reply.status, body_of(reply)) for reply in replies] == [(412, b"<p>oops")]
 
 
 def test_an_error_on_the_way_to_the_error_page(
@@ -338,6 +374,22 @@ def test_every_link_or_none(told: Made, folder: Path) -> None:
     assert names(every) == {"a.txt", "d", "to-file", "to-folder", "out", "out-file"}
     assert names(none) == {"a.txt", "d"}
     assert names(inside) == {"a.txt", "d", "to-file", "to-folder"}
+
+
+def test_what_is_hidden_stays_so_behind_every_link(told: Made, folder: Path) -> None:
+    put(folder / "key.pem", b"key")
+    put(folder / "private" / "a.txt", b"a")
+    put(folder / "d" / "b.txt", b"b")
+    (folder / "d" / "up").symlink_to("..")
+    (folder / "d" / "root").symlink_to(folder)
+    for symlinks in ("inside", "all"):
+        site = told(symlinks=symlinks, hide=("/key.pem", "/private"))
+        for way in ("/d/up", "/d/root", "/d/up/d/up"):
+            assert result(site, f"{way}/d/b.txt") == (200, b"b"), (symlinks, way)
+            for path in ("key.pem", "private/", "private/a.txt"):
+                assert get(site, f"{way}/{path}").status == 404, (symlinks, way, path)
+            shown = {each["name"] for each in json.loads(body_of(get(site, f"{way}/?json")))["entries"]}
+            assert shown == {"d"}
 
 
 # --- live -------------------------------------------------------------------------------------------------

@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from poise.http.clock import DateClock
+from poise.http.gist import Gists
 from poise.http.memo import ENTRY_BYTES, SEEN, Memo, Remembered
 from poise.http.message import Reply, Request
-from poise.limits import FileLimits
+from poise.limits import FileLimits, HttpLimits
 from poise.loop.clock import ManualClock
 from poise.wire.http.dates import http_date
 from tests.http.web import Web, chunked, file_of, get, post, web
@@ -97,7 +98,7 @@ def test_it_is_looked_at_again_when_its_freshness_is_over(site: Web, pages: Page
     client = site.client()
     for _ in range(3):
         client.ask(get("/a"))
-    site.wait(0.09)
+    site.wait(0.49)
     assert client.ask(get("/a")).body == b"/a 2"
     assert pages.looked == 0
     site.wait(0.02)
@@ -112,7 +113,7 @@ def test_a_validator_that_says_no_is_answered_anew(site: Web, pages: Pages) -> N
     for _ in range(3):
         client.ask(get("/a"))
     pages.good = False
-    site.wait(0.2)
+    site.wait(0.6)
     assert client.ask(get("/a")).body == b"/a 3"
     pages.good = True
     assert client.ask(get("/a")).body == b"/a 3"  # what was made then is what is remembered now
@@ -202,20 +203,54 @@ def test_never_remembered(data: bytes, site: Web, pages: Pages) -> None:
 
 
 @pytest.mark.parametrize("fields", ["Connection: close\r\n", "Connection: x, Close\r\n"])
-def test_a_connection_that_closes_is_not_remembered(fields: str, site: Web, pages: Pages) -> None:
-    for number in range(1, 5):
+def test_a_head_that_ends_its_connection_is_remembered_with_that(fields: str, site: Web) -> None:
+    for expected in (1, 2, 2, 2):
         client = site.client()
-        assert client.ask(get("/a", fields)).body == f"/a {number}".encode()
-        client.end()
+        answer = client.ask(get("/a", fields))
+        assert (answer.body, answer.fields["connection"]) == (f"/a {expected}".encode(), "close")
+        assert client.end() == b""
+    client = site.client()  # and when it is not the first on its connection
+    client.ask(get("/b"))
+    assert client.ask(get("/a", fields)).body == b"/a 2"
+    assert client.end() == b""
+    assert site.lines()[-1] == 'GET /a HTTP/1.1" 200 4'
 
 
-def test_http_1_0_is_remembered_only_with_keep_alive(site: Web, pages: Pages) -> None:
-    for number in range(1, 5):
+def test_what_follows_the_last_request_is_not_answered(site: Web) -> None:
+    last = get("/a", "Connection: close\r\n")
+    for _ in range(3):
+        site.client().ask(last)
+    for behind in (get("/b"), last):
+        client = site.client()
+        client.ask(get("/b"))
+        client.send(last + behind)
+        assert client.answer().body.startswith(b"/a ")
+        assert client.end() == b""
+
+
+@pytest.mark.parametrize("closing", ["draining", "refused"])
+def test_a_reply_that_is_the_last_one_for_another_reason_is_not_remembered(
+    closing: str, site: Web, pages: Pages
+) -> None:
+    if closing == "draining":
+        client = site.client()
+        client.ask(get("/first"))
+        site.server.drain(patient=True)
+        client.ask(get("/a"))
+    else:
+        site.server.refusal = lambda request: pages.change(Reply(200, body=b"x", validator=pages.look))
+        for _ in range(3):
+            site.client().ask(post(b"x"))
+    assert not site.server.memo.young
+
+
+def test_http_1_0_is_remembered_with_and_without_keep_alive(site: Web) -> None:
+    for expected in (1, 2, 2, 2):
         client = site.client()
         client.send(get("/a", minor=0))
-        assert client.end().endswith(f"/a {number}".encode())
+        assert client.end().endswith(f"/a {expected}".encode())
     client = site.client()
-    for expected in (5, 6, 6, 6):
+    for expected in (3, 4, 4, 4):
         answer = client.ask(get("/a", "Connection: keep-alive\r\n", minor=0))
         assert (answer.body, answer.fields["connection"]) == (f"/a {expected}".encode(), "keep-alive")
 
@@ -390,7 +425,8 @@ def test_a_server_that_stops_answers_no_more_from_memory(patient: bool, site: We
 def test_a_memo_that_is_retired_keeps_nothing(site: Web) -> None:
     site.server.drain(patient=True)
     for _ in range(3):
-        assert site.server.memo.wants(b"a") is False
+        offer(site.server.memo, b"a")
+    assert not site.server.memo.young
 
 
 def test_a_remembered_reply_is_asked_for_its_host_too() -> None:
@@ -407,78 +443,176 @@ def test_a_remembered_reply_is_asked_for_its_host_too() -> None:
 # -- the memo by itself -------------------------------------------------------------------------------------
 
 
-def entry(key: bytes, size: int = 100, date: str = "") -> Remembered:
+def entry(size: int = 100, date: str = "", *, good: Callable[[], bool] = lambda: True) -> Remembered:
     date = date or http_date(0)
     head = f"HTTP/1.1 200 OK\r\nDate: {date}\r\n\r\n".encode()
-    return Remembered(head, b"x" * size, date, lambda: True, key=key, line="GET / HTTP/1.1", status=200)
+    return Remembered(head, b"x" * size, date, good, line="GET / HTTP/1.1", status=200)
 
 
-def memo(memo_bytes: int = 1_000_000, **limits: float) -> Memo:
-    return Memo(FileLimits(memo_bytes=memo_bytes, **limits), DateClock(ManualClock()))  # type: ignore[arg-type]
+def memo(memo_bytes: int = 1_000_000, *looked_at: str, **limits: float) -> Memo:
+    gists = Gists(HttpLimits(), looked_at) if looked_at else None
+    return Memo(FileLimits(memo_bytes=memo_bytes, **limits), DateClock(ManualClock()), gists)  # type: ignore[arg-type]
+
+
+def offer(held: Memo, key: bytes, made: Remembered | None = None, *, varies: bool = False) -> None:
+    held.offer(key, lambda: made or entry(), varies=varies, now=0.0)
+
+
+def keep(held: Memo, key: bytes, size: int = 100) -> None:
+    """Offered until it is kept."""
+    made = entry(size)
+    for _ in range(2):
+        offer(held, key, made)
+
+
+def found(held: Memo, key: bytes) -> Remembered | None:
+    return held.young.get(key) or held.find(key)
 
 
 def total(held: Memo) -> int:
-    return sum(each.size for each in (*held.young.values(), *held._old.values()))
+    """Bytes of what is held, each reply once."""
+    kept = {id(each): each for each in (*held.young.values(), *held._old.values())}
+    return sum(each.size for each in kept.values()) + sum(map(len, (*held.young, *held._old)))
 
 
 def test_memory_is_bounded_by_two_generations() -> None:
     held = memo(100_000)
     for number in range(2000):
-        key = b"%d" % number
-        held.keep(key, entry(key, size=number % 500), 0.0)
+        keep(held, b"%d" % number, size=number % 500)
         assert total(held) <= 100_000
-        assert held._size == sum(each.size for each in held.young.values())
     assert len(held.young) + len(held._old) > 20
     assert held._old
-    assert held.find_old(b"0") is None
+    assert found(held, b"0") is None
 
 
 def test_what_is_still_asked_for_stays() -> None:
     held = memo(20_000)
     loved = b"loved"
-    held.keep(loved, entry(loved), 0.0)
+    keep(held, loved)
     for number in range(500):
-        key = b"%d" % number
-        held.keep(key, entry(key), 0.0)
-        assert held.young.get(loved) or held.find_old(loved), number
+        keep(held, b"%d" % number)
+        assert found(held, loved), number
         assert total(held) <= 20_000
-    assert held.find_old(b"3") is None
+    assert found(held, b"3") is None
 
 
-def test_a_reply_that_is_kept_again_is_counted_once() -> None:
-    held = memo()
-    for size in (10, 1000, 10):
-        held.keep(b"key", entry(b"key", size=size), 0.0)
-        assert held._size == total(held)
-    held.forget(b"key")
-    held.forget(b"key")
-    assert (held._size, total(held)) == (0, 0)
+def test_many_keys_of_one_reply_cost_it_once() -> None:
+    held = memo(100_000)
+    made = entry(size=10_000)
+    for number in range(100):
+        for _ in range(2):
+            offer(held, b"%d" % number, made)
+    assert len(held.young) == 100
+    assert not held._old
 
 
-def test_an_old_reply_can_be_forgotten_and_all_of_them() -> None:
+def test_a_reply_that_is_kept_again_and_again_counts_until_the_generation_ends() -> None:
+    held = memo(20_000)
+    for _ in range(100):
+        keep(held, b"key", size=1000)
+        assert total(held) <= 20_000
+    assert found(held, b"key")
+
+
+def test_a_reply_that_has_no_room_is_not_kept() -> None:
+    held = memo(20_000)
+    keep(held, b"small")
+    keep(held, b"large", size=10_000)
+    assert list(held.young) == [b"small"]
+    assert not held._old
+
+
+def test_what_is_not_good_any_more_is_forgotten_in_both_generations() -> None:
     held = memo(4000)
+    good = [True]
     for key in (b"a", b"b", b"c", b"d"):
-        held.keep(key, entry(key), 0.0)
+        made = entry(good=lambda: good[0])
+        for _ in range(2):
+            offer(held, key, made)
     assert held._old
-    old = next(iter(held._old))
-    held.forget(old)
-    assert held.find_old(old) is None
-    assert held.wants(b"a") is False
+    good[0] = False
+    for key in (*held._old, *held.young):
+        stale = held.young.get(key) or held._old[key]
+        assert held.renew(key, stale, 1e9) is False
+    assert (total(held), found(held, b"a")) == (0, None)
     held.clear()
-    assert (total(held), held._size) == (0, 0)
-    assert held.wants(b"a") is False
+    assert held._size == 0
 
 
 def test_the_heads_that_were_seen_once_are_bounded() -> None:
     held = memo()
     for number in range(3 * SEEN):
-        assert not held.wants(b"%d" % number)
+        offer(held, b"%d" % number)
         assert len(held._seen) <= SEEN
-    assert held.wants(b"%d" % (3 * SEEN - 1))
+    assert not held.young
+    offer(held, b"%d" % (3 * SEEN - 1))
+    assert len(held.young) == 1
 
 
 def test_an_entry_counts_what_it_holds() -> None:
-    one = entry(b"k" * 50, size=300)
-    assert one.size >= ENTRY_BYTES + 50 + 2 * 300
-    assert one.data == one.before + http_date(0).encode() + one.after
+    one = entry(size=300)
+    assert one.size >= ENTRY_BYTES + 300
     assert one.length == 300
+    later = http_date(86_400).encode()
+    before = one.data
+    one.say(later)
+    assert one.data == before.replace(http_date(0).encode(), later)
+
+
+# -- heads that differ in what changes no reply -------------------------------------------------------------
+
+LOOKED_AT = ("range", "accept-encoding", "referer")
+
+
+def head(fields: str = "", path: str = "/a") -> bytes:
+    return get(path, fields)
+
+
+def test_a_head_that_differs_in_nothing_that_matters_is_known_at_once() -> None:
+    held = memo(1_000_000, *LOOKED_AT)
+    made = entry()
+    offer(held, head(), made)
+    assert found(held, head("X-Request-Id: 1\r\n")) is made
+    assert found(held, head("Connection: Keep-Alive\r\nCookie: a=b\r\n")) is made
+    for other in (
+        "Range: bytes=1-\r\n",
+        "Referer: x\r\n",
+        "Connection: close\r\n",
+        "Host: x\r\n",
+        "content-length: 1\r\n",
+    ):
+        assert found(held, head(other)) is None, other
+    assert found(held, head(path="/b")) is None
+    assert found(held, get("/a", minor=0)) is None
+    assert found(held, get("/a", method="HEAD")) is None
+
+
+def test_a_reply_that_varies_is_for_those_who_chose_alike() -> None:
+    held = memo(1_000_000, *LOOKED_AT)
+    plain, packed = entry(), entry()
+    offer(held, head(), plain, varies=True)
+    offer(held, head("Accept-Encoding: gzip\r\n"), packed, varies=True)
+    assert found(held, head("X: 1\r\n")) is plain
+    assert found(held, head("X: 1\r\nAccept-Encoding: gzip\r\n")) is packed
+    assert found(held, head("Accept-Encoding: gzip\r\nX: 1\r\n")) is packed
+    assert found(held, head("Accept-Encoding: br\r\n")) is None
+    assert found(held, head("Accept-Encoding: gzip\r\nAccept-Encoding: br\r\n")) is None
+
+
+@pytest.mark.parametrize("path", ["/a?b", "/%61"])
+def test_addresses_that_a_client_makes_up_are_kept_on_second_sight(path: str) -> None:
+    held = memo(1_000_000, *LOOKED_AT)
+    offer(held, head("X: 1\r\n", path))
+    assert not held.young
+    offer(held, head("X: 2\r\n", path))
+    assert found(held, head("X: 3\r\n", path))
+
+
+def test_when_one_is_not_good_any_more_no_other_head_gets_it() -> None:
+    held = memo(1_000_000, *LOOKED_AT)
+    made = entry(good=lambda: False)
+    offer(held, head(), made)
+    for number in range(3):
+        assert found(held, head(f"X: {number}\r\n")) is made
+    assert held.renew(head("X: 1\r\n"), made, 1e9) is False
+    assert found(held, head("X: 5\r\n")) is None

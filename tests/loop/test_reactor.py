@@ -9,6 +9,7 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -508,6 +509,18 @@ def test_errors_go_to_one_handler_and_the_loop_lives(reactor: Reactor, pairs: Pa
         reactor.unregister(ours.fileno())  # it was dropped: it would have been called for ever
 
 
+def test_a_handler_that_is_none_is_dropped_too(reactor: Reactor, pairs: Pairs) -> None:
+    ours, theirs = pairs()
+    theirs.send(b"x")
+    nothing: Any = None
+    reactor.register(ours.fileno(), READ, nothing)
+    reactor.turn(1)
+    reactor.turn(0.01)
+    assert [type(error) for error in errors(reactor)] == [TypeError]
+    with pytest.raises(NotRegistered):
+        reactor.unregister(ours.fileno())
+
+
 def test_the_owner_of_a_broken_callback_is_told(reactor: Reactor, pairs: Pairs) -> None:
     ours, theirs = pairs()
     theirs.send(b"x")
@@ -610,6 +623,7 @@ def test_nothing_begins_on_a_closed_reactor(pairs: Pairs) -> None:
         lambda: reactor.call_later(delay=0, callback=print),
         lambda: reactor.call_at(0, print),
         lambda: reactor.register(ours.fileno(), READ, print),
+        lambda: reactor.signals,  # nobody would hear them, and Ctrl-C would be lost
         reactor.check_open,
     ]
     for each in begin:

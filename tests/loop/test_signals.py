@@ -58,6 +58,12 @@ def send_here(signum: int) -> None:
     signal.pthread_kill(threading.get_ident(), signum)
 
 
+def test_what_cannot_be_called_is_refused(loop: Loop) -> None:
+    nothing: Any = None  # what ``reactor.stop()`` returns, where ``reactor.stop`` was meant
+    with pytest.raises(TypeError, match="a signal calls a function"):
+        loop.signals.add(signal.SIGUSR1, nothing)
+
+
 def test_a_signal_becomes_a_call(loop: Loop) -> None:
     got: list[str] = []
     loop.signals.add(signal.SIGUSR1, lambda: got.append("one"))

@@ -39,6 +39,15 @@ def test_a_port_that_is_none(port: Any) -> None:
         resolve(("127.0.0.1", port))
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [None, 80, (), ("127.0.0.1",), ("127.0.0.1", 80, 0, 0), ["127.0.0.1", 80], (None, 80), (b"::1", 80)],
+)
+def test_nothing_is_bound_to_what_is_no_address(wrong: Any) -> None:
+    with pytest.raises(ValueError, match=r"an address is \(host, port\)"):
+        bind(wrong, 1)
+
+
 @pytest.mark.parametrize("host", ["no such host", "256.256.256.256.invalid", "a" * 300, "[::1"])
 def test_a_host_that_is_unknown(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def unknown(*_args: Any, **_kwargs: Any) -> Any:

@@ -407,6 +407,14 @@ def test_out_of_descriptors(caller: Caller, server: socket.socket, monkeypatch: 
     assert connecting.stream is None
 
 
+def test_limits_that_are_none_leave_nothing_open(caller: Caller, server: socket.socket) -> None:
+    limits: Any = 5
+    caller(server.getsockname(), stream_limits=limits)
+    caller.until(lambda: caller.errors)
+    assert [type(error) for error in caller.errors] == [AttributeError]
+    assert caller.nothing_left()
+
+
 def test_a_connection_that_is_reset_at_once(
     caller: Caller, monkeypatch: pytest.MonkeyPatch, server: socket.socket
 ) -> None:

@@ -740,6 +740,22 @@ def test_a_poller_that_refuses_leaves_nothing_open(one: House) -> None:
     assert not os.path.exists(path)
 
 
+def test_limits_that_are_none_leave_nothing_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    limits: Any = 5
+    made: list[socket.socket] = []
+
+    class Kept(socket.socket):
+        def __init__(self, *args: Any) -> None:
+            super().__init__(*args)
+            made.append(self)
+
+    with Reactor() as reactor, monkeypatch.context() as patch:
+        patch.setattr(socket, "socket", Kept)
+        with pytest.raises(AttributeError):
+            open_datagram(reactor, Listener, limits=limits)
+    assert made[-1].fileno() == -1
+
+
 # --- the interface of asyncio's transports ------------------------------------------------------------------
 
 

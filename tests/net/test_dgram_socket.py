@@ -75,6 +75,8 @@ def test_a_peer_is_known_however_it_is_written(one: House) -> None:
         ({"local": "unix:/x", "remote": ("127.0.0.1", 9)}, "different families"),
         ({"local": "/x"}, 'an address is .* "unix:/path"'),
         ({"local": ()}, "an address is"),
+        ({"local": 9}, "an address is"),
+        ({"remote": [LOCAL[0], 9]}, "an address is"),
     ],
 )
 def test_what_is_no_address_is_refused(one: House, kwargs: dict[str, Any], why: str) -> None:

@@ -7,6 +7,7 @@ import socket
 import struct
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -140,7 +141,8 @@ def test_a_group_by_the_address_of_the_interface(one: House) -> None:
 
 def test_what_is_no_group_is_refused(one: House) -> None:
     transport, _ = one.open(local=LOCAL)
-    for wrong in ("127.0.0.1", "223.255.255.255", "240.0.0.0", "ff02::1", "all-hosts"):
+    strange: list[Any] = ["127.0.0.1", "223.255.255.255", "240.0.0.0", "ff02::1", "all-hosts", "a\0b", None]
+    for wrong in strange:
         with pytest.raises(ValueError, match="no multicast address for a UDP socket over IPv4"):
             transport.join_group(wrong)
     with pytest.raises(ValueError, match="no network interface 'nowhere0'"):

@@ -927,7 +927,8 @@ def test_a_file_that_is_none_is_refused_before_anything_is_queued(tcp: Wire) -> 
     stream, far = tcp.stream(heard)
     with pytest.raises(OSError, match="Bad file"):
         stream.sendfile(9999, 0, 10)
-    for offset, count in ((-1, 5), (0, -5)):
+    strange: list[tuple[Any, Any]] = [(-1, 5), (0, -5), (None, 5), (0, "5")]
+    for offset, count in strange:
         fd = os.open("/dev/null", os.O_RDONLY)
         with pytest.raises(ValueError, match="at least 0"):
             stream.sendfile(fd, offset, count)

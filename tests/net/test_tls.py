@@ -240,9 +240,12 @@ def test_what_is_known_about_a_connection(tcp: House, authority: Authority) -> N
     assert of(server).client == "127.0.0.1"
     assert stream.can_write_eof()
     assert stream.get_protocol() is client
+    assert repr(stream).startswith("<TLSStream OPEN over <Stream fd=")
     stream.close()
     tcp.until(lost(client))
     assert stream.get_extra_info("cipher", "gone") == "gone"
+    assert "CLOSED" in repr(stream)
+    assert repr(TLSStream(tcp.server.context, Recorder, server_side=True)) == "<TLSStream>"
 
 
 def test_another_protocol_takes_over(tcp: House) -> None:

@@ -102,6 +102,7 @@ class ServerConnection:
         "head",
         "input_ended",
         "limits",
+        "raw",
         "refused_line",
         "state",
     )
@@ -111,6 +112,7 @@ class ServerConnection:
         self.state = State.IDLE
         self.head: RequestHead | None = None
         """The request that is read or answered; None between requests and when a head made no sense."""
+        self.raw: bytes | None = None  # the head of that request, as it came
         self.refused_line = ""
         """What came in place of a request line then, for a log."""
         self._parse = parse
@@ -235,6 +237,7 @@ class ServerConnection:
         except RequestError:
             self.refused_line = first_line(raw)
             raise
+        self.raw = raw
         if head.length != 0:
             self._body = self._body_reader(head)
             self._continue_owed = head.expect_continue and not buffer
@@ -285,7 +288,7 @@ class ServerConnection:
         self._body.read(self._buffer)
         if self._body.done:
             self._body = NO_BODY
-            self.head = None
+            self.head = self.raw = None
             self._step(Step.REQUEST_READ)
         elif self.input_ended:
             self.refuse()
@@ -368,7 +371,7 @@ class ServerConnection:
             raise ProgramFault(f"the reply's body is {self._left} bytes shorter than its head declared")
         self._step(Step.LAST_REPLY_ENDED if self._last else Step.REPLY_ENDED)
         if self.state is State.IDLE:
-            self.head = None
+            self.head = self.raw = None
         return reply.LAST_CHUNK if self._framing is Framing.CHUNKED else b""
 
     def _choose_framing(self, status: int, length: int | None) -> Framing:

@@ -1,0 +1,123 @@
+"""The hot path: a head whose reply is known is answered there and then, without parsing it.
+
+From the turn of the loop to the kernel these are the steps, and there are no others::
+
+    Reactor.turn        the kernel says whose input is there
+    Stream._on_ready    one recv(2)
+    Known.data_received one look into the memo, one into the clock of this turn
+    Output.write        one send(2)
+
+A connection gets here only when it is idle: nothing of its input is unanswered, nothing of its output waits. So what
+came begins where a head must begin, and a reply that is found for it is the next one that is due.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import TYPE_CHECKING
+
+from poise.net.protocol import Protocol
+from poise.wire.http.head import HEAD_END
+
+if TYPE_CHECKING:
+    from poise.http.memo import Memo, Remembered
+    from poise.http.server import HTTPServer
+    from poise.loop.timers import Deadline
+    from poise.net.stream import Stream
+
+
+class Phase(enum.IntEnum):
+    FRESH = 0  # connected, nothing received yet
+    IDLE = 1  # between requests
+    HEAD = 2  # part of a head received
+    BODY = 3  # head received, body on its way
+    HANDLING = 4  # the handler answers later
+    REPLYING = 5  # a reply's body is being produced
+    CLOSING = 6
+
+
+# An enum's members are looked up through its metaclass; on the hot path a plain global is what counts.
+FRESH, IDLE, HEAD, BODY, HANDLING, REPLYING, CLOSING = Phase
+
+
+class Known(Protocol):
+    """The part of an exchange that answers what is known. Not used itself: the base of Exchange."""
+
+    __slots__ = ("_deadline", "_memo", "_phase", "_server", "_stream")
+
+    _deadline: Deadline
+    _memo: Memo
+    _phase: Phase
+    _server: HTTPServer
+    _stream: Stream
+
+    def data_received(self, data: bytes) -> None:
+        server = self._server
+        stream = self._stream
+        if self._phase is IDLE and stream.outgoing is None:
+            memo = self._memo
+            entry = memo.young.get(data) or memo.find(data)
+            if entry is not None:
+                now = server.reactor.now
+                if now < entry.good_until or memo.renew(data, entry, now):
+                    self._deadline.since = now
+                    stream.write(entry.data)
+                    if server.log is not None:
+                        server.log.add(stream.client, entry.line, entry.status, entry.length)
+                    if entry.last:
+                        self._close(linger=stream.has_unread_input())
+                    return
+            elif data.find(HEAD_END) != len(data) - len(HEAD_END):
+                self._take_several(data)
+                return
+        self._take(data)
+
+    def _take_first(self, data: bytes) -> bool:
+        """Answer the first request of a connection, when it is to have no other; False when that is not known."""
+        entry = self._known(data)
+        if entry is None or not entry.last:
+            return False
+        self._stream.write(entry.data)
+        if self._server.log is not None:
+            self._server.log.add(self._stream.client, entry.line, entry.status, entry.length)
+        self._close(linger=self._stream.has_unread_input())
+        return True
+
+    def _take_several(self, data: bytes) -> None:
+        """Answer as many of the heads that ``data`` begins with as are known; the replies leave in one piece."""
+        server, stream = self._server, self._stream
+        share, room = server.limits.requests_per_turn, stream.limits.write_size
+        replies: list[bytes] = []
+        begin, size = 0, len(data)
+        while begin < size and room > 0 and len(replies) < share:
+            end = data.find(HEAD_END, begin) + len(HEAD_END)
+            entry = self._known(data[begin:end])
+            if entry is None or entry.last:
+                break
+            replies.append(entry.data)
+            room -= len(entry.data)
+            if server.log is not None:
+                server.log.add(stream.client, entry.line, entry.status, entry.length)
+            begin = end
+        if replies:
+            self._deadline.since = server.reactor.now
+            stream.write(b"".join(replies))
+        if begin < size:
+            self._take(data[begin:], later=len(replies) == share or room <= 0)
+
+    def _known(self, head: bytes) -> Remembered | None:
+        """The reply to ``head`` when it is known and good."""
+        memo = self._memo
+        entry = memo.young.get(head) or memo.find(head)
+        if entry is not None:
+            now = self._server.reactor.now
+            if now < entry.good_until or memo.renew(head, entry, now):
+                return entry
+        return None
+
+    def _take(self, data: bytes, *, later: bool = False) -> None:
+        """Feed bytes that are not answered here; ``later`` when this turn has had its share."""
+        raise NotImplementedError
+
+    def _close(self, *, linger: bool) -> None:
+        raise NotImplementedError
