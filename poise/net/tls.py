@@ -25,7 +25,7 @@ from poise.net.certificates import ClientTLS, ServerTLS
 from poise.net.protocol import AnyProtocol, Protocol, hand_over, holds_input
 from poise.net.stream import Stream
 from poise.net.tls_engine import KNOWN, Engine
-from poise.net.tls_output import Phase, TLSOutput
+from poise.net.tls_output import CLOSED, CLOSING, HANDSHAKE, OPEN, TLSOutput
 from poise.net.transport import Transport
 
 # Each record counts as so many bytes more than it holds: a peer that sends single bytes must not get a longer turn.
@@ -73,14 +73,14 @@ class TLSStream(TLSOutput):
 
     def close(self, *, linger: bool = False) -> None:
         """Flush what is queued, say ``close_notify``, close. A client lingers until the peer has ended too."""
-        if self._phase >= Phase.CLOSING:
+        if self._phase >= CLOSING:
             return
-        was, self._phase = self._phase, Phase.CLOSING
+        was, self._phase = self._phase, CLOSING
         self._linger = linger or (self._is_client and not self._ended)
         if self._waiting is not None:
             self._lower.pause_reading()
             return
-        if was == Phase.OPEN and not self._eof_wanted:
+        if was == OPEN and not self._eof_wanted:
             self._say_goodbye()
         self._lower.close(linger=self._linger)
 
@@ -90,15 +90,15 @@ class TLSStream(TLSOutput):
 
     def fail(self, error: Exception | None) -> None:
         """A callback of ours raised ``error``, which has been reported: end as abort() does."""
-        self._phase = max(self._phase, Phase.CLOSING)
+        self._phase = max(self._phase, CLOSING)
         self._drop_waiting()
         self._lower.fail(error)
 
     def is_closing(self) -> bool:
-        return self._phase >= Phase.CLOSING or self._lower.is_closing()
+        return self._phase >= CLOSING or self._lower.is_closing()
 
     def is_mute(self) -> bool:
-        return self._phase <= Phase.OPEN and self._lower.is_mute()
+        return self._phase <= OPEN and self._lower.is_mute()
 
     def pause_reading(self) -> None:
         """No more data_received after this returns, until resume_reading()."""
@@ -106,7 +106,7 @@ class TLSStream(TLSOutput):
         self._lower.pause_reading()
 
     def resume_reading(self) -> None:
-        if self._reading or self._phase != Phase.OPEN or self._ended:
+        if self._reading or self._phase != OPEN or self._ended:
             return
         self._reading = True
         if self._engine.hungry and not self._rest:
@@ -153,19 +153,19 @@ class TLSStream(TLSOutput):
 
     def data_received(self, data: bytes) -> None:
         self._engine.feed(data)
-        if self._phase != Phase.HANDSHAKE or self._handshake():
+        if self._phase != HANDSHAKE or self._handshake():
             self._read()
 
     def eof_received(self) -> bool:
         self._engine.cut = True
-        if self._phase == Phase.HANDSHAKE:
+        if self._phase == HANDSHAKE:
             self._lose(TLSTruncated("the connection ended during the TLS handshake"))
         else:
             self._read()
         return True
 
     def connection_lost(self, error: Exception | None) -> None:
-        self._phase = Phase.CLOSED
+        self._phase = CLOSED
         self._deadline.cancel()
         self._drop_waiting()
         error = self._cause or (None if self._all_said else error)
@@ -179,7 +179,7 @@ class TLSStream(TLSOutput):
 
     def holds_input(self) -> bool:
         """Whether the protocol above has yet to hear something that is here already."""
-        if self._phase != Phase.OPEN or self._ended:
+        if self._phase != OPEN or self._ended:
             return False
         return bool(self._rest) or not self._engine.hungry or holds_input(self._protocol)
 
@@ -195,7 +195,7 @@ class TLSStream(TLSOutput):
         self._send(self._engine.output())
         if done:
             self._deadline.cancel()
-            self._phase = Phase.OPEN
+            self._phase = OPEN
             self._protocol = self._factory()
             self._failed = None
             self._protocol.connection_made(self)  # type: ignore[arg-type]  # it is a stream in all but the class
@@ -212,7 +212,7 @@ class TLSStream(TLSOutput):
         if self._lower.is_closing() and not self._lower.is_mute():  # a callback of the protocol has raised
             return
         budget = self.limits.portion
-        while self._reading and self._phase == Phase.OPEN and not self._ended:
+        while self._reading and self._phase == OPEN and not self._ended:
             if budget <= 0:
                 self._read_more_later()
                 return
@@ -232,8 +232,9 @@ class TLSStream(TLSOutput):
                 self._end_of_input()
             if self._engine.hungry and not self._rest:
                 break
-        if self._reading and self._phase == Phase.OPEN and not self._ended:
-            self._lower.resume_reading()
+        lower = self._lower
+        if self._reading and self._phase == OPEN and not (self._ended or lower.is_reading()):
+            lower.resume_reading()
 
     def _read_more_later(self) -> None:
         """What is in our buffers is invisible to the kernel: the next turn takes it up."""
@@ -252,7 +253,7 @@ class TLSStream(TLSOutput):
         """The connection is of no use any more; what was said last still goes out."""
         if not self._lower.is_closing():  # otherwise there was a cause before this one
             self._cause = error
-        self._phase = Phase.CLOSING
+        self._phase = CLOSING
         self._deadline.cancel()
         self._drop_waiting()
         self._send(self._engine.output())  # the alert tells the peer why

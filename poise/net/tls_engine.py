@@ -85,6 +85,9 @@ class Engine:
 
     def feed(self, data: bytes) -> None:
         """Cipher text has come."""
+        if not self._input and len(data) <= PIECE:
+            self._incoming.write(data)  # shown at once: to be asked for it first would cost an exception
+            return
         self._input = memoryview(b"".join((self._input, data)) if self._input else data)
 
     def handshake(self) -> bool:
@@ -124,6 +127,11 @@ class Engine:
 
     def encrypt(self, data: Buffer) -> bytes:
         """``data`` as records."""
+        if 0 < len(data) <= SENT and isinstance(data, bytes):
+            taken = self.tls.write(data)  # by far the most are one record, and need no views
+            if taken == len(data):
+                return self._outgoing.read()
+            data = data[taken:]
         rest = memoryview(data).cast("B")
         records = []
         while rest:
