@@ -32,6 +32,8 @@ def poise(*options: str) -> Callable[[Place], list[str]]:
         server += ["--log", str(place.log), "--log-format", "combined"] if asked.log else ["--no-access-log"]
         if asked.tls:
             server += ["--tls-cert", str(place.certificate)]
+        if asked.deferred:
+            server += ["--defer-accept", "1"]
         if asked.two_workers:
             server += ["--workers", "2"]
         if asked.crowd:

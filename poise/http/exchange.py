@@ -73,6 +73,7 @@ class Exchange(Known):
 
     def connection_made(self, stream: Stream) -> None:
         self._stream = stream
+        self._client = stream.client
         self._server.exchanges.add(self)
 
     def eof_received(self) -> bool:
@@ -275,7 +276,7 @@ class Exchange(Known):
         if self._phase is CLOSING or wire is None:
             return
         if wire.must_close:
-            self._close(linger=had_body or wire.buffered > 0 or self._stream.has_unread_input())
+            self._close(linger=had_body or wire.buffered > 0)
         else:
             self._enter(HEAD, self._server.limits.head_time)  # _advance finds out whether more has come
             if self._replying is not None and self._replying.late:
@@ -309,7 +310,7 @@ class Exchange(Known):
         unlogged, self._unlogged = self._unlogged, None
         if unlogged is not None and self._server.log is not None:
             line, status, sent = unlogged
-            self._server.log.add(self._stream.client, line, status, max(0, sent - unsent))
+            self._server.log.add(self._client, line, status, max(0, sent - unsent))
 
     # -- deadlines and the end -------------------------------------------------------------------
 

@@ -43,8 +43,9 @@ FRESH, IDLE, HEAD, BODY, HANDLING, REPLYING, CLOSING = Phase
 class Known(Protocol):
     """The part of an exchange that answers what is known. Not used itself: the base of Exchange."""
 
-    __slots__ = ("_deadline", "_memo", "_phase", "_server", "_stream")
+    __slots__ = ("_client", "_deadline", "_memo", "_phase", "_server", "_stream")
 
+    _client: str  # for the log
     _deadline: Deadline
     _memo: Memo
     _phase: Phase
@@ -62,10 +63,10 @@ class Known(Protocol):
                 if now < entry.good_until or memo.renew(data, entry, now):
                     self._deadline.since = now
                     stream.write(entry.data)
-                    if server.log is not None:
-                        server.log.add(stream.client, entry.line, entry.status, entry.length)
+                    if server.logging is not None:
+                        server.logging.again(self._client, entry.logged)
                     if entry.last:
-                        self._close(linger=stream.has_unread_input())
+                        self._close(linger=False)
                     return
             elif data.find(HEAD_END) != len(data) - len(HEAD_END):
                 self._take_several(data)
@@ -78,9 +79,9 @@ class Known(Protocol):
         if entry is None or not entry.last:
             return False
         self._stream.write(entry.data)
-        if self._server.log is not None:
-            self._server.log.add(self._stream.client, entry.line, entry.status, entry.length)
-        self._close(linger=self._stream.has_unread_input())
+        if self._server.logging is not None:
+            self._server.logging.again(self._client, entry.logged)
+        self._close(linger=False)
         return True
 
     def _take_several(self, data: bytes) -> None:
@@ -96,8 +97,8 @@ class Known(Protocol):
                 break
             replies.append(entry.data)
             room -= len(entry.data)
-            if server.log is not None:
-                server.log.add(stream.client, entry.line, entry.status, entry.length)
+            if server.logging is not None:
+                server.logging.again(self._client, entry.logged)
             begin = end
         if replies:
             self._deadline.since = server.reactor.now

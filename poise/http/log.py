@@ -3,8 +3,11 @@
 A line is put together when it is written, not while the request is served; lines wait in a bounded buffer and
 leave it together. Control bytes are escaped, so a request cannot forge a line or speak to a terminal.
 
+Of two requests that got the same remembered reply only the time and the client differ: what stands behind them, the
+``ending``, is made once and kept with the reply.
+
 Formats that say more are subclasses in :mod:`poise.http.logformats`. What they need besides travels inside the request
-line that ``line_of`` makes, which a remembered reply keeps; so this one pays nothing for them.
+line that ``line_of`` makes; so this one pays nothing for them.
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ from poise.loop.timers import TimerHandle
 if TYPE_CHECKING:
     from poise.http.message import Request
 
-Row = tuple[float, str, str, int, int]  # the loop's time, the client, its request line, status and bytes
+Row = tuple[float, str, str]  # the loop's time, the client, and how its line ends
 
 # Never the system's language: a log reader knows these names.
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -71,10 +74,18 @@ class AccessLog:
         del began  # the common log format does not say how long anything took
         return request.line
 
+    def ending(self, line: str, status: int, length: int) -> str:
+        """What follows the time in the line of a request: ``line`` as it came, ``length`` the bytes of the reply's body."""
+        return f'"{escape(line)}" {status} {length}\n'
+
     def add(self, client: str, line: str, status: int, length: int) -> None:
-        """One request: ``line`` is its request line as it came, ``length`` the bytes of the reply's body."""
-        self._waiting.append((self._reactor.now, client, line, status, length))
-        self._size += LINE_BYTES + len(line)
+        """One request, as for ``ending``."""
+        self.again(client, self.ending(line, status, length))
+
+    def again(self, client: str, ending: str) -> None:
+        """One more request that gets what another has got, of which ``ending`` was made."""
+        self._waiting.append((self._reactor.now, client, ending))
+        self._size += LINE_BYTES + len(ending)
         if self._size >= self._limits.buffer:
             self.flush()
         elif self._timer is None:
@@ -93,10 +104,10 @@ class AccessLog:
 
     def _lines(self, waiting: Iterable[Row], offset: float) -> Iterator[str]:
         """Each row as a line; ``offset`` seconds make the loop's time that of the wall."""
-        stamps: dict[int, str] = {}
-        for when, client, line, status, length in waiting:
-            second = int(when + offset)
-            stamp = stamps.get(second)
-            if stamp is None:
-                stamp = stamps[second] = local_stamp(second)
-            yield f'{client or "-"} - - [{stamp}] "{escape(line)}" {status} {length}\n'
+        last, second, stamp = -1.0, -1, ""
+        for when, client, ending in waiting:
+            if when != last:  # those of one turn have the same
+                last = when
+                if second != (second := int(when + offset)):
+                    stamp = local_stamp(second)
+            yield f"{client or '-'} - - [{stamp}] {ending}"

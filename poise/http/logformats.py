@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from poise.http.message import Request
 
 
+TOOK = "\0"
+
+
 class KnownLine(str):
     """A request line that knows more of its request; what was refused, or added by hand, is a plain str.
 
@@ -33,11 +36,6 @@ class KnownLine(str):
     agent: str | None
     began: float
 
-    @property
-    def size(self) -> int:
-        """Bytes besides those of the line itself, about."""
-        return len(self.referer or "") + len(self.agent or "")
-
 
 class DetailedLog(AccessLog):
     """What the formats here have in common: lines that know their referer and user agent."""
@@ -51,21 +49,13 @@ class DetailedLog(AccessLog):
         line.referer, line.agent = fields.get("referer"), fields.get("user-agent")
         return line
 
-    def add(self, client: str, line: str, status: int, length: int) -> None:
-        if isinstance(line, KnownLine):
-            self._size += line.size
-        super().add(client, line, status, length)
-
 
 class CombinedLog(DetailedLog):
     """An AccessLog in the combined format of Apache and nginx: common, and then Referer and User-Agent in quotes."""
 
-    def _lines(self, waiting: Iterable[Row], offset: float) -> Iterator[str]:
-        rows = list(waiting)
-        for row, text in zip(rows, super()._lines(rows, offset), strict=True):
-            line = row[2]
-            referer, agent = (line.referer, line.agent) if isinstance(line, KnownLine) else (None, None)
-            yield f'{text[:-1]} "{escape(referer or "-")}" "{escape(agent or "-")}"\n'
+    def ending(self, line: str, status: int, length: int) -> str:
+        referer, agent = (line.referer, line.agent) if isinstance(line, KnownLine) else (None, None)
+        return f'{super().ending(line, status, length)[:-1]} "{escape(referer or "-")}" "{escape(agent or "-")}"\n'
 
 
 class JSONLog(DetailedLog):
@@ -82,36 +72,44 @@ class JSONLog(DetailedLog):
         super().__init__(reactor, write, limits)
         self._durations: list[float | None] = []  # as long as what waits
 
+    def ending(self, line: str, status: int, length: int) -> str:
+        """With TOOK where the duration goes: what is in quotes has none."""
+        method = target = referer = agent = None
+        end = "}\n"
+        if isinstance(line, KnownLine):
+            method, target, referer, agent = line.method, line.target, line.referer, line.agent
+        else:
+            end = f',"line":{_text(line)}}}\n'
+        return (
+            f',"method":{_text(method)},"target":{_text(target)},"status":{status},"bytes":{length}'
+            f',"duration":{TOOK},"referer":{_text(referer)},"user_agent":{_text(agent)}{end}'
+        )
+
     def add(self, client: str, line: str, status: int, length: int) -> None:
-        reactor = self._reactor
         duration = None
-        if isinstance(line, KnownLine):  # one that has begun in this turn did so when the loop heard of it
-            duration = reactor.clock.monotonic() - (line.began or reactor.now)
+        if isinstance(line, KnownLine):
+            duration = self._reactor.clock.monotonic() - (line.began or self._reactor.now)
         self._durations.append(duration)
-        super().add(client, line, status, length)
+        super().again(client, self.ending(line, status, length))
+
+    def again(self, client: str, ending: str) -> None:
+        reactor = self._reactor
+        self._durations.append(reactor.clock.monotonic() - reactor.now)  # it began when the loop heard of it
+        super().again(client, ending)
 
     def _lines(self, waiting: Iterable[Row], offset: float) -> Iterator[str]:
         durations, self._durations = self._durations, []
         stamps: dict[int, str] = {}
-        for (when, client, line, status, length), duration in zip(waiting, durations, strict=True):
+        for (when, client, ending), duration in zip(waiting, durations, strict=True):
             second, fraction = divmod(when + offset, 1)
             stamp = stamps.get(int(second))
             if stamp is None:
                 stamp = stamps[int(second)] = datetime.fromtimestamp(second, UTC).strftime(
                     "%Y-%m-%dT%H:%M:%S"
                 )
-            method = target = referer = agent = None
-            end = "}\n"
-            if isinstance(line, KnownLine):
-                method, target, referer, agent = line.method, line.target, line.referer, line.agent
-            else:
-                end = f',"line":{_text(line)}}}\n'
             took = "null" if duration is None else f"{duration:.6f}"
-            yield (
-                f'{{"time":"{stamp}.{int(fraction * 1000):03}Z","client":{_text(client or None)}'
-                f',"method":{_text(method)},"target":{_text(target)},"status":{status},"bytes":{length}'
-                f',"duration":{took},"referer":{_text(referer)},"user_agent":{_text(agent)}{end}'
-            )
+            rest = ending.replace(TOOK, took, 1)
+            yield f'{{"time":"{stamp}.{int(fraction * 1000):03}Z","client":{_text(client or None)}{rest}'
 
 
 def _text(text: str | None) -> str:

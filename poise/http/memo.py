@@ -42,9 +42,7 @@ class Remembered:
         "generation",
         "good_until",
         "last",
-        "length",
-        "line",
-        "status",
+        "logged",
         "validator",
     )
 
@@ -55,17 +53,14 @@ class Remembered:
         date: str,
         validator: Callable[[], bool],
         *,
-        line: str,
-        status: int,
+        logged: str = "",
         last: bool = False,
     ) -> None:
-        """``last`` when the reply says that the connection closes."""
+        """``logged`` is how its line in the log ends, ``last`` whether the reply says that the connection closes."""
         self._date_at = head.index(date.encode("ascii"))
         self.data = head + body
         self.validator = validator
-        self.line = line
-        self.status = status
-        self.length = len(body)
+        self.logged = logged
         self.last = last
         self.generation = -1  # the last one of the memo in which it was counted
         self.fresh_until = 0.0
@@ -73,7 +68,7 @@ class Remembered:
 
     @property
     def size(self) -> int:
-        return len(self.data) + ENTRY_BYTES
+        return len(self.data) + len(self.logged) + ENTRY_BYTES
 
     def say(self, date: bytes) -> None:
         """Have another Date."""
@@ -84,7 +79,7 @@ class Remembered:
 class Memo:
     """Replies by the bytes of the head that asked for them."""
 
-    __slots__ = ("_dates", "_generation", "_gists", "_limits", "_old", "_seen", "_size", "young")
+    __slots__ = ("_dates", "_generation", "_limits", "_old", "_seen", "_size", "gists", "young")
 
     def __init__(self, limits: FileLimits, dates: DateClock, gists: Gists | None = None) -> None:
         """Without ``gists`` only heads that are the same to the byte get the same reply."""
@@ -95,7 +90,7 @@ class Memo:
         self._seen: set[int] = set()
         self._limits = limits
         self._dates = dates
-        self._gists = gists
+        self.gists = gists
 
     def find(self, head: bytes) -> Remembered | None:
         """The reply to ``head``, which is not in the young generation as it is; what is found there is young again."""
@@ -108,7 +103,7 @@ class Memo:
         return entry
 
     def _find_gist(self, head: bytes) -> Remembered | None:
-        gists = self._gists
+        gists = self.gists
         if gists is None or not self.young or (plain := gists.of(head)) is None:
             return None
         found = self.young.get(plain) or self._take_old(plain)
@@ -142,8 +137,8 @@ class Memo:
         """
         half = self._limits.memo_bytes // 2
         wanted = [head] if self._wants(head) else []
-        if half and self._gists is not None and (plain := self._gists.of(head)) is not None:
-            gist = self._gists.chosen(head, plain) if varies else plain
+        if half and self.gists is not None and (plain := self.gists.of(head)) is not None:
+            gist = self.gists.chosen(head, plain) if varies else plain
             if FREE.isdisjoint(plain[: plain.find(b"\r")]) or self._wants(gist):
                 wanted.append(gist)
         if not wanted or (entry := make()).size + KEY_BYTES + len(head) > half:
@@ -180,8 +175,8 @@ class Memo:
     def _forget(self, head: bytes) -> None:
         """``head``, and what else leads to the same reply; what it took counts until the generation ends."""
         keys = [head]
-        if self._gists is not None and (plain := self._gists.of(head)) is not None:
-            keys += plain, self._gists.chosen(head, plain)
+        if self.gists is not None and (plain := self.gists.of(head)) is not None:
+            keys += plain, self.gists.chosen(head, plain)
         for key in keys:
             self.young.pop(key, None)
             self._old.pop(key, None)

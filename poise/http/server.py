@@ -64,12 +64,13 @@ class HTTPServer:
         self.listen_limits = listen_limits
         self.stream_limits = stream_limits
         self.tls_limits = tls_limits
-        self.log = log
+        self.logging = log
+        """The log, as exchanges read it: a plain attribute, since each request does."""
         self.allows_host = allows_host
         self.dates = DateClock(reactor.clock)
         self.memo_limits = memo_limits if memo_limits is not None else FileLimits()
         self.parse = HeadMemo(self.memo_limits.head_memo_bytes).parse
-        self.memo = self._new_memo()
+        self.memo = Memo(self.memo_limits, self.dates, self._gists())
         """What is remembered for plain connections; replies may say which scheme they came by, so TLS has its own."""
         self.secure_memo: Memo | None = None
         self.listeners: list[Listener] = []
@@ -112,7 +113,7 @@ class HTTPServer:
         memo = self.memo
         if tls is not None:
             if self.secure_memo is None:
-                self.secure_memo = self._new_memo()
+                self.secure_memo = Memo(self.memo_limits, self.dates, self._gists())
             memo = self.secure_memo
         scheme = "http" if tls is None else "https"
         listener = listen(
@@ -129,6 +130,19 @@ class HTTPServer:
         listener.on_empty = self._check_drained
         self.listeners.append(listener)
         return listener
+
+    @property
+    def log(self) -> AccessLog | None:
+        """The access log. Another one may be given at any time: what is remembered in the way of the former is forgotten."""
+        return self.logging
+
+    @log.setter
+    def log(self, log: AccessLog | None) -> None:
+        self.logging = log
+        for memo in (self.memo, self.secure_memo):
+            if memo is not None:
+                memo.gists = self._gists()
+                memo.clear()
 
     @property
     def in_flight(self) -> int:
@@ -184,12 +198,11 @@ class HTTPServer:
                 stream.abort()
         self._check_drained()
 
-    def _new_memo(self) -> Memo:
-        gists = None
-        if self.looked_at is not None:
-            logged = self.log.looked_at if self.log is not None else frozenset()
-            gists = Gists(self.limits, self.looked_at | logged)
-        return Memo(self.memo_limits, self.dates, gists)
+    def _gists(self) -> Gists | None:
+        if self.looked_at is None:
+            return None
+        logged = self.log.looked_at if self.log is not None else frozenset()
+        return Gists(self.limits, self.looked_at | logged)
 
     # -- what exchanges call ---------------------------------------------------------------------
 
@@ -225,8 +238,10 @@ class HTTPServer:
         sent = b"" if request.method == "HEAD" else body
 
         def make() -> Remembered:
-            line = request.line if self.log is None else self.log.line_of(request, 0.0)
-            return Remembered(head, sent, date, validator, line=line, status=reply.status, last=last)
+            logged = ""
+            if self.log is not None:
+                logged = self.log.ending(self.log.line_of(request, 0.0), reply.status, len(sent))
+            return Remembered(head, sent, date, validator, logged=logged, last=last)
 
         varies = any(name.lower() == "vary" for name, _ in reply.fields)
         memo.offer(raw, make, varies=varies, now=self.reactor.now)

@@ -61,6 +61,14 @@ class ListenLimits(Checked):
     accepts: int = limit(
         64, "connections", "accepted at most in one event, so that a storm of newcomers cannot hold the loop"
     )
+    defer: float = limit(
+        0.0,
+        "seconds",
+        "how long the kernel may keep a TCP connection that has said nothing yet, before it is accepted; 0 for not at all (Linux)",
+        option="defer-accept",
+        low=0,
+        high=3600,
+    )
     connections: int = limit(
         10_000,
         "connections",

@@ -14,6 +14,7 @@ if sys.platform != "win32":
     import fcntl
     import termios
 
+NUMBER = bytes(struct.calcsize("i"))  # room for the answer
 UNKNOWN = -1
 """The system does not tell."""
 
@@ -45,4 +46,4 @@ def pending_error(connected: socket.socket, mask: int) -> OSError | None:
 
 
 def _ask(fd: int, request: int) -> int:
-    return int(struct.unpack("i", fcntl.ioctl(fd, request, struct.pack("i", 0)))[0])
+    return int.from_bytes(fcntl.ioctl(fd, request, NUMBER), sys.byteorder, signed=True)

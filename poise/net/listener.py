@@ -7,6 +7,9 @@ watching* ends the spinning: accepting pauses, with a delay that doubles while t
 
 Beyond ``limits.connections`` accepting pauses too: newcomers wait in the kernel's queue until a place is free.
 
+With ``limits.defer`` the kernel hands a TCP connection over when its first bytes have come (tcp(7), TCP_DEFER_ACCEPT), so
+they are read in the same turn.
+
 Processes that have inherited one listening socket are all woken for each newcomer, and whoever is fastest takes it. With a
 ``balance`` they share: one that is ahead pauses for a moment, in which another can take what waits, and only then takes a few.
 """
@@ -14,6 +17,7 @@ Processes that have inherited one listening socket are all woken for each newcom
 from __future__ import annotations
 
 import errno
+import math
 import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
@@ -152,6 +156,7 @@ class Listener:
         self._delay = limits.first_delay
         self._retry: TimerHandle | None = None
         self._accepting = True
+        self._deferred = defer(listening, limits.defer)
         self._owed = 0  # newcomers that are taken without looking at others, who had their time
         self._closed = False
         self.sockname: Any = listening.getsockname()
@@ -267,7 +272,7 @@ class Listener:
         if client:
             self._per_client[client] = self._per_client.get(client, 0) + 1
         try:
-            stream.begin()
+            stream.begin(read=self._deferred)
         except Exception:
             stream.abort()  # the poller refused it: select(2) and a descriptor beyond its set
             raise
@@ -307,6 +312,14 @@ class Listener:
 
     def __repr__(self) -> str:
         return f"<Listener {addresses.show(self.sockname)} {len(self.streams)} connections>"
+
+
+def defer(listening: socket.socket, seconds: float) -> bool:
+    """Have the kernel keep newcomers until they have said something; False where it does not, and where none is to wait."""
+    if not seconds or listening.family == UNIX or not hasattr(socket, "TCP_DEFER_ACCEPT"):
+        return False
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, math.ceil(seconds))
+    return True
 
 
 def _say_nothing(*_told: object) -> None:

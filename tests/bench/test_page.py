@@ -255,7 +255,8 @@ def test_a_measurement_from_beginning_to_end(tmp_path: Path, capsys: pytest.Capt
     assert close["skipped"].keys() == {"dufs", "http.server-1.1"}
     assert close["skipped"]["http.server-1.1"] == "not set up here for: deferred"
     poise = close["servers"]["poise"]
-    assert poise["command"] == ["python3", "-m", "poise", "serve", "SITE", "--port", "0", "--no-access-log"]
+    serve = ["python3", "-m", "poise", "serve", "SITE", "--port", "0", "--no-access-log"]
+    assert poise["command"] == [*serve, "--defer-accept", "1"]
     assert poise["reply_head"][0] == "HTTP/1.1 200 OK"
     assert poise["request_heads"][0].startswith("GET /close.bin HTTP/1.1\r\nHost: 127.0.0.1:PORT\r\n")
     [sample] = poise["rounds"]

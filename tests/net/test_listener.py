@@ -613,3 +613,79 @@ def test_what_makes_no_protocols_is_refused_at_once(reactor: Reactor) -> None:
     for tls in (object(), ClientTLS(verify=False)):
         with pytest.raises(TypeError, match="a listener needs a ServerTLS, not"):
             listen(reactor, ("127.0.0.1", 0), Recorder, tls=tls)  # type: ignore[arg-type]
+
+
+# -- newcomers who say something first ----------------------------------------------------------------------
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_DEFER_ACCEPT"), reason="this system accepts at once")
+class TestDeferred:
+    def test_the_kernel_keeps_who_has_said_nothing(self) -> None:
+        door = Door(defer=30)
+        try:
+            (silent, speaking) = door.connect(2)
+            door.turns()
+            assert not door.made
+            speaking.sendall(b"hello")
+            turn_until(door.reactor, lambda: door.made)
+            door.turns()
+            assert len(door.made) == 1
+            silent.sendall(b"x")
+            turn_until(door.reactor, lambda: len(door.made) == 2)
+        finally:
+            door.close()
+
+    def test_what_has_come_is_read_before_anybody_watches(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Who is answered and left in one go costs the kernel's list nothing."""
+
+        class Brief(Recorder):
+            def data_received(self, data: bytes) -> None:
+                super().data_received(data)
+                self.stream.write(data.upper())
+                self.stream.close()
+
+        door = Door(defer=30)
+        door.factory = Brief
+        watched: list[int] = []
+        register = door.reactor.poller.register
+
+        def counting(fd: int, mask: int) -> None:
+            watched.append(fd)
+            register(fd, mask)
+
+        monkeypatch.setattr(door.reactor.poller, "register", counting)
+        try:
+            (client,) = door.connect()
+            client.sendall(b"hello")
+            client.setblocking(False)
+            got = bytearray()
+
+            def answered() -> bool:
+                try:
+                    got.extend(client.recv(100))
+                except BlockingIOError:
+                    return False
+                return True
+
+            turn_until(door.reactor, answered)
+            assert got == b"HELLO"
+            assert not watched
+            assert not door.errors
+        finally:
+            door.close()
+
+    def test_a_protocol_that_raises_there_loses_only_its_own(self) -> None:
+        class Broken(Recorder):
+            def data_received(self, data: bytes) -> None:
+                raise ValueError(data)
+
+        door = Door(defer=30)
+        door.factory = Broken
+        try:
+            door.connect()[0].sendall(b"a")
+            turn_until(door.reactor, lambda: door.errors)
+            assert isinstance(door.errors[0], ValueError)
+            door.turns()
+            assert not door.listener.streams
+        finally:
+            door.close()
