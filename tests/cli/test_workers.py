@@ -380,6 +380,7 @@ def test_a_reload_over_tls_takes_the_new_certificate_and_loses_nothing(
             new.stop()
             assert kept.failures == new.failures == []
         assert len(set(serials)) == 4
+        until(lambda: len(children(served.pid)) == 2)  # the last of those that were replaced has gone, too
         old = children(served.pid)
         pem.write_text("half a cert")
         served.process.send_signal(signal.SIGHUP)
