@@ -13,6 +13,7 @@ connection does not send the body (RFC 9110, 9.3.2).
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 from poise.errors import RequestError
@@ -64,6 +65,8 @@ class Site:
             offload = partial(offload_to, reactor)
         self.root = root
         self.limits = limits or root.limits
+        if live is not None:  # who is told of a change must not be given what was there before it
+            self.limits = replace(self.limits, freshness=0)
         self.rules = rules or SiteRules()
         self._dressed = bool(self.rules.headers or self.rules.cache or self.rules.cors)
         self._live = live
