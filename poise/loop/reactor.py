@@ -17,9 +17,8 @@ Rules that the rooms above rely on:
   changed during the batch have their mask cut, those that were made during it hear nothing from it. The kernel
   is level-triggered, so whatever is still true is said again in the next turn.
 * **One clock reading per turn** is enough for everyone: it is ``reactor.now``.
-* **Errors go to one place** (``on_error``) and never end the loop. The object whose bound method raised
-  is told by its ``fail(error)`` if it has one; any other descriptor whose handler raised is unregistered, for a
-  level-triggered kernel would call it again at once and for ever.
+* **Errors go to one place** (``on_error``) and never end the loop. The owner of a method that raised is told by its
+  ``fail(error)`` if it has one; any other descriptor is unregistered, or the kernel would call it again for ever.
 * **A reactor belongs to the process that made it.** An epoll or kqueue is shared across ``fork``: what a
   child unregisters is gone for its parent too. So a child's copy is closed: nothing begins on it any more.
 """
@@ -267,7 +266,7 @@ class Reactor:
                     try:
                         handler = handlers[fd]
                     except KeyError:
-                        raise ProgramFault(f"{show(mask)} for {fd}, which nobody has registered") from None
+                        raise ProgramFault(f"{show(mask)} for unregistered descriptor {fd}") from None
                     handler(mask)
                 return
             except Exception as error:  # noqa: BLE001 - whatever it is, it must not end the loop

@@ -202,8 +202,7 @@ class ServerConnection:
         self._buffer.clear()
 
     def close_after_reply(self) -> None:
-        """Read no further request after the current one. A reply that has begun cannot announce it any
-        more."""
+        """Read no further request after the current one. A reply that has begun cannot announce it."""
         self._closing = True
         if not self.can_reply:
             self._last = True
