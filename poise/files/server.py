@@ -12,7 +12,7 @@ from poise.loop.reactor import Reactor
 PRECONDITIONS = ("if-match", "if-none-match", "if-modified-since", "if-unmodified-since", "if-range", "range")
 NEGOTIATION = ("accept", "accept-encoding", "accept-language", "origin", "sec-fetch-mode")
 LOOKED_AT = frozenset((*PRECONDITIONS, *NEGOTIATION))
-"""What the replies for files may depend on; tests/files hold that a Site asks for nothing else."""
+"""The request fields that a Site asks for where it gives a reply a validator."""
 
 READING = frozenset(("GET", "HEAD", "OPTIONS"))
 

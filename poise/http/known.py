@@ -20,7 +20,7 @@ from poise.net.protocol import Protocol
 from poise.wire.http.head import HEAD_END
 
 if TYPE_CHECKING:
-    from poise.http.memo import Memo, Remembered
+    from poise.http.memo import Memo
     from poise.http.server import HTTPServer
     from poise.loop.timers import Deadline
     from poise.net.stream import Stream
@@ -75,14 +75,11 @@ class Known(Protocol):
 
     def _take_first(self, data: bytes) -> bool:
         """Answer the first request of a connection, when it is to have no other; False when that is not known."""
-        entry = self._known(data)
-        if entry is None or not entry.last:
-            return False
-        self._stream.write(entry.data)
-        if self._server.logging is not None:
-            self._server.logging.again(self._client, entry.logged)
-        self._close(linger=False)
-        return True
+        reply = self._reply_to(data, last=True)
+        if reply is not None:
+            self._stream.write(reply)
+            self._close(linger=False)
+        return reply is not None
 
     def _take_several(self, data: bytes) -> None:
         """Answer as many of the heads that ``data`` begins with as are known; the replies leave in one piece."""
@@ -92,13 +89,11 @@ class Known(Protocol):
         begin, size = 0, len(data)
         while begin < size and room > 0 and len(replies) < share:
             end = data.find(HEAD_END, begin) + len(HEAD_END)
-            entry = self._known(data[begin:end])
-            if entry is None or entry.last:
+            reply = self._reply_to(data[begin:end], last=False)
+            if reply is None:
                 break
-            replies.append(entry.data)
-            room -= len(entry.data)
-            if server.logging is not None:
-                server.logging.again(self._client, entry.logged)
+            replies.append(reply)
+            room -= len(reply)
             begin = end
         if replies:
             self._deadline.since = server.reactor.now
@@ -106,15 +101,18 @@ class Known(Protocol):
         if begin < size:
             self._take(data[begin:], later=len(replies) == share or room <= 0)
 
-    def _known(self, head: bytes) -> Remembered | None:
-        """The reply to ``head`` when it is known and good."""
-        memo = self._memo
+    def _reply_to(self, head: bytes, *, last: bool) -> bytes | None:
+        """What is sent for ``head``, and logged, when that is known and ends the connection or not, as ``last`` says."""
+        memo, server = self._memo, self._server
+        now = server.reactor.now
         entry = memo.young.get(head) or memo.find(head)
-        if entry is not None:
-            now = self._server.reactor.now
-            if now < entry.good_until or memo.renew(head, entry, now):
-                return entry
-        return None
+        if entry is None or entry.last is not last:
+            return None
+        if now >= entry.good_until and not memo.renew(head, entry, now):
+            return None
+        if server.logging is not None:
+            server.logging.again(self._client, entry.logged)
+        return entry.data
 
     def _take(self, data: bytes, *, later: bool = False) -> None:
         """Feed bytes that are not answered here; ``later`` when this turn has had its share."""
