@@ -11,28 +11,27 @@ long as everything that was looked at on the way looks the same, absent files in
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from functools import partial
 
 from poise.errors import RequestError
 from poise.files.codings import VARY, compressible, sibling, state_of
-from poise.files.compress import Compressor, Packed, Pieces
+from poise.files.compress import Compressor, Offload, Packed, Pieces
 from poise.files.conditional import Verdict, evaluate
-from poise.files.entity import Entity, entity_of, same_state, settled
+from poise.files.entity import Entity, entity_of, settled
 from poise.files.live import SCRIPT as LIVE_SCRIPT
 from poise.files.locate import Root
-from poise.files.located import Consulted, Located, refusal
+from poise.files.located import Consulted, Located
 from poise.files.media import media_type
 from poise.files.names import Names
 from poise.files.partial import ACCEPT_RANGES, asked_ranges, file_fields, partial_reply
+from poise.files.whole import Answer, once_read, read_whole, whole_reply
 from poise.http.message import FileBody, Reply, Request
 from poise.limits import FileLimits
 from poise.wire.http.accept import IDENTITY
 
 Fields = Sequence[tuple[str, str]]
 Validator = Callable[[], bool]
-Answer = Callable[[Reply | RequestError], None]
 
 REVALIDATE = ("Cache-Control", "no-cache")
 """Keep it, but ask each time whether it has changed: what was saved a moment ago is what is seen."""
@@ -44,7 +43,7 @@ PLAIN_FIELDS = (REVALIDATE, NOSNIFF)
 class Contents:
     """Answers for the files below ``root``.
 
-    ``compressor`` is None where nothing is compressed while serving, ``siblings`` says whether files that were compressed
+    ``compressor`` is None where nothing is compressed while serving, ``offload`` where the disk is waited for; ``siblings`` says whether files that were compressed
     beforehand are looked for, ``live`` whether pages get the script that loads them again, and ``kind_for(names)`` the
     media type of a file whose name does not decide.
     """
@@ -56,10 +55,12 @@ class Contents:
         limits: FileLimits,
         *,
         compressor: Compressor | None = None,
+        offload: Offload | None = None,
         siblings: bool = True,
         live: bool = False,
         kind_for: Callable[[Names], str | None] = lambda _names: None,
     ) -> None:
+        self._offload = offload
         self._root = root
         self._wall = wall
         self._limits = limits
@@ -92,11 +93,11 @@ class Contents:
         if self._live and kind.startswith("text/html"):
             return self._live_page(found, kind, fields, 200)
         if not compressible(kind):
-            return self._plain(found, request, kind, fields, unchanged)
+            return self._plain(found, request, kind, fields, unchanged, answer)
         fields.append(VARY)
         accepted = request.fields.get("accept-encoding")
         if accepted is None:
-            return self._plain(found, request, kind, fields, unchanged)
+            return self._plain(found, request, kind, fields, unchanged, answer)
         consulted: Consulted = ()
         if self._siblings:
             coding, beside, consulted = sibling(self._root, found, accepted, self._limits.choices)
@@ -105,14 +106,14 @@ class Contents:
                 found.close()
                 with beside:
                     coded = [("Content-Encoding", coding), *fields]
-                    return self._plain(beside, request, kind, coded, still, coding=coding)
+                    return self._plain(beside, request, kind, coded, still, answer, coding=coding)
         still = both(unchanged, partial(state_of, self._root, consulted)) if consulted else unchanged
         partly = request.method == "GET" and "range" in request.fields
         if self._compressor is not None and not partly and settled(found.stat, self._wall()):
             coding = self._compressor.coding(accepted, found.stat.st_size)
             if coding != IDENTITY:
                 return self._coded(found, request, kind, coding, fields, still, answer)
-        return self._plain(found, request, kind, fields, still)
+        return self._plain(found, request, kind, fields, still, answer)
 
     def _plain(
         self,
@@ -121,9 +122,10 @@ class Contents:
         kind: str,
         fields: list[tuple[str, str]],
         unchanged: Validator | None,
+        answer: Answer,
         *,
         coding: str = "",
-    ) -> Reply:
+    ) -> Reply | None:
         """The file as it is, whole or in parts; what it holds may be another one in some ``coding``."""
         now = self._wall()
         entity = entity_of(found.stat, now)
@@ -147,10 +149,8 @@ class Contents:
             )
         if size > self._limits.memo_entry:
             return Reply(200, file_fields(kind, entity, fields), FileBody(found.detach(), 0, size))
-        data, whole = read_whole(found)
-        if not whole:
-            return Reply(200, file_fields(kind, Entity(None, None), fields), data)
-        return Reply(200, file_fields(kind, entity, fields), data, validator=validator)
+        whole = partial(whole_reply, kind=kind, entity=entity, fields=fields, validator=validator)
+        return once_read(found, whole, answer, self._offload)
 
     def _coded(
         self,
@@ -173,9 +173,9 @@ class Contents:
         made: list[Packed | None] = []
         later: list[Located] = []
 
-        def reply_with(packed: Packed | None, file: Located) -> Reply:
+        def reply_with(packed: Packed | None, file: Located) -> Reply | None:
             if packed is None:
-                return self._plain(file, request, kind, fields, unchanged)
+                return self._plain(file, request, kind, fields, unchanged, then)
             return coded_reply(
                 compressor.body(packed), len(packed.data), kind, coding, entity, fields, unchanged
             )
@@ -186,13 +186,14 @@ class Contents:
                 return
             with later[0] as kept:
                 try:
-                    reply: Reply | RequestError = reply_with(packed, kept)
+                    reply: Reply | RequestError | None = reply_with(packed, kept)
                 except RequestError as error:
                     reply = error
-            then(reply)
+            if reply is not None:
+                then(reply)
 
         if not compressor.compressed(found, coding, done):
-            return self._plain(found, request, kind, fields, unchanged)
+            return self._plain(found, request, kind, fields, unchanged, then)
         if made:
             return reply_with(made[0], found)
         later.append(Located(found.detach(), found.stat, is_folder=False, names=found.names))
@@ -244,21 +245,6 @@ def coded_reply(
 def both(first: Validator | None, second: Validator) -> Validator | None:
     """True while both are; None when nobody asks the first."""
     return None if first is None else lambda: first() and second()
-
-
-def read_whole(found: Located) -> tuple[bytes, bool]:
-    """The content of a small file, and whether it stayed as it was while it was read.
-
-    One byte more than expected is asked for, so that a file that grows is noticed; what is returned is never
-    longer than the size that was found. Raises :class:`RequestError` when the reading fails.
-    """
-    size = found.stat.st_size
-    try:
-        data = os.pread(found.fd, size + 1, 0)
-        after = os.fstat(found.fd)
-    except OSError as error:
-        raise refusal(error) from error
-    return data[:size], len(data) == size and same_state(found.stat, after)
 
 
 NOT_MODIFIED = frozenset({"cache-control", "content-location", "expires", "vary"})

@@ -79,6 +79,7 @@ class Site:
             wall,
             self.limits,
             compressor=Compressor(self.limits, offload) if compress else None,
+            offload=offload,
             siblings=siblings,
             live=live is not None,
             kind_for=self.rules.content_type,

@@ -145,6 +145,13 @@ class StreamLimits(Checked):
     write_size: int = limit(
         256 * KIB, "bytes", "handed to the kernel at most in one event, for the same reason"
     )
+    read_ahead: int = limit(
+        MIB,
+        "bytes",
+        "of a file being sent that are looked for in memory at once; what is not there is fetched beside the loop",
+        low=4 * KIB,
+        high=64 * MIB,
+    )
     high_water: int = limit(
         64 * KIB, "bytes", "queued output at which the protocol is asked to pause writing"
     )

@@ -165,7 +165,7 @@ class Ending(Transport):
         """Bring the kernel's interest in line with ours."""
         if self._state == State.CLOSED:
             return
-        mask = WRITE if self.outgoing else 0
+        mask = WRITE if self.outgoing and not self.outgoing.waits else 0
         hears = self._state <= State.MUTE
         if not self._eof and (self._reading and not self._rest if hears else self._state == State.LINGERING):
             mask |= READ

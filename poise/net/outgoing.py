@@ -10,9 +10,16 @@ import errno
 import os
 import socket
 from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from poise.errors import PoiseError
+from poise.loop.reactor import Reactor
+from poise.net.readahead import ReadAhead, close
 from poise.net.stall import Stall
+
+if TYPE_CHECKING:
+    from typing import Self
 
 # sendfile(2): the file system, the kind of socket or the platform cannot do it; nothing was sent.
 CANNOT = frozenset(
@@ -34,6 +41,11 @@ class Part:
     def __len__(self) -> int:
         raise NotImplementedError
 
+    def is_ready(self, size: int, then: Callable[[], object]) -> bool:
+        """Whether its next ``size`` bytes are at hand. If they are not, ``then()`` is called once they are."""
+        del size, then
+        return True
+
     def send(self, to: socket.socket, size: int) -> int:
         """Hand at most ``size`` bytes to the kernel and return how many it took. Raises OSError."""
         raise NotImplementedError
@@ -52,9 +64,12 @@ class Truncated(PoiseError, EOFError, OSError):
 
 
 class FilePart(Part):
-    """``count`` bytes of the open file ``fd`` from ``offset``. It owns the descriptor."""
+    """``count`` bytes of the open file ``fd`` from ``offset``. It owns the descriptor.
 
-    __slots__ = ("count", "fd", "offset", "plain")
+    With ``ahead``, what is not in memory is fetched beside the loop.
+    """
+
+    __slots__ = ("ahead", "count", "fd", "offset", "plain")
 
     def __init__(self, fd: int, offset: int, count: int) -> None:
         """ValueError for what is no ``offset`` or ``count``, OSError for no descriptor: before anything is queued."""
@@ -68,9 +83,18 @@ class FilePart(Part):
         self.offset = offset
         self.count = count
         self.plain = not hasattr(os, "sendfile")
+        self.ahead: ReadAhead | None = None
 
     def __len__(self) -> int:
         return self.count
+
+    def fetched_by(self, reactor: Reactor, window: int) -> Self:
+        """Have ``reactor`` fetch ``window`` bytes at a time, when they are not in memory."""
+        self.ahead = ReadAhead(reactor, self.fd, self.offset, self.offset + self.count, window)
+        return self
+
+    def is_ready(self, size: int, then: Callable[[], object]) -> bool:
+        return self.ahead is None or self.ahead.has(self.offset, size, then)
 
     def send(self, to: socket.socket, size: int) -> int:
         """By sendfile(2), or through the program where that cannot be done. Raises Truncated, and what send(2) says."""
@@ -110,11 +134,11 @@ class FilePart(Part):
 
     def close(self) -> None:
         fd, self.fd = self.fd, -1
-        if fd >= 0:
-            try:
-                os.close(fd)
-            except OSError:  # closed behind our back; a stream that ends must end all the same
-                pass
+        if self.ahead is not None:
+            self.ahead.close()
+            self.ahead = None
+        elif fd >= 0:
+            close(fd)
 
 
 def send_buffers(to: socket.socket, buffers: list[bytes | memoryview]) -> int:
@@ -127,11 +151,12 @@ def send_buffers(to: socket.socket, buffers: list[bytes | memoryview]) -> int:
 class Outgoing:
     """A queue of bytes and parts. ``size`` is what is left of them in bytes."""
 
-    __slots__ = ("parts", "size", "stall")
+    __slots__ = ("parts", "size", "stall", "waits")
 
     def __init__(self) -> None:
         self.parts: deque[bytes | memoryview | Part] = deque()
         self.size = 0
+        self.waits = False  # for the first part to be at hand: until then the socket's readiness is of no use
         self.stall: Stall | None = None  # watches over the peer while something waits for it
 
     def append(self, part: bytes | memoryview | Part) -> None:
@@ -139,16 +164,19 @@ class Outgoing:
         self.parts.append(part)
         self.size += len(part)
 
-    def send(self, to: socket.socket, budget: int) -> int:
+    def send(self, to: socket.socket, budget: int, at_hand: Callable[[], object]) -> int:
         """Hand at most ``budget`` bytes to the kernel and return how many it took.
 
-        Raises OSError when the connection is broken, Truncated when a file is shorter than promised.
+        When it ``waits`` afterwards, ``at_hand()`` will be called. Raises OSError when the connection is broken, Truncated when a file is shorter than promised.
         """
         left = budget
         try:
             while self.parts and left > 0:
                 first = self.parts[0]
                 if isinstance(first, Part):
+                    self.waits = not first.is_ready(left, at_hand)
+                    if self.waits:
+                        break
                     left -= self._send_part(to, first, left)
                 else:
                     left -= self._send_bytes(to, left)
@@ -208,6 +236,11 @@ class PlainQueue:
     def append(self, part: bytes | FilePart) -> None:
         self.parts.append(part)
         self.size += len(part)
+
+    def is_ready(self, then: Callable[[], object]) -> bool:
+        """Whether what ``take`` is to return is at hand. If it is not, ``then()`` is called once it is."""
+        part = self.parts[0]
+        return not isinstance(part, FilePart) or part.is_ready(READ_SIZE, then)
 
     def take(self) -> bytes:
         """The next bytes, at least one, of a file at most READ_SIZE. Raises Truncated; IndexError when empty."""

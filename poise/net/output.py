@@ -75,7 +75,7 @@ class Output(Ending):
 
         A file that turns out shorter ends the stream: a reply must not lie about its length.
         """
-        part = FilePart(fd, offset, count)
+        part = FilePart(fd, offset, count).fetched_by(self.reactor, self.limits.read_ahead)
         if self._state or self._eof_wanted:
             part.close()
             self._refuse_write()
@@ -179,16 +179,28 @@ class Output(Ending):
     def _flush(self, queue: Outgoing) -> None:
         """Hand the queue to the kernel, at most ``limits.write_size`` bytes of it."""
         try:
-            queue.send(self._socket, self.limits.write_size)
+            queue.send(self._socket, self.limits.write_size, self._at_hand)
         except OSError as error:
             self._mute(error)
             return
+        if queue.waits and queue.stall is not None:
+            self._watch()
         if not queue.parts:
             queue.close()
             self.outgoing = None
             self._drained()
         if self._paused_writing and self._state == State.OPEN:
             self._check_water()
+
+    def _at_hand(self) -> None:
+        """What the queue waited for is there."""
+        queue = self.outgoing
+        if queue is not None and queue.waits:
+            queue.waits = False
+            if queue.stall is not None:
+                queue.stall.progress()  # whose time it was is not the peer's fault
+            self._flush(queue)
+            self._watch()
 
     def _drained(self) -> None:
         if self._eof_wanted:

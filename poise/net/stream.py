@@ -177,7 +177,7 @@ class Stream(Output):
 
     def _on_other(self, mask: int) -> None:
         """Something else than input, or a fault while nobody listens for input, which would meet it by itself."""
-        if self.outgoing is not None:
+        if self.outgoing is not None and not self.outgoing.waits:
             self._flush(self.outgoing)
         elif mask & FAULTS:
             error = pending_error(self._socket, mask)

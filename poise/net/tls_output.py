@@ -78,7 +78,7 @@ class TLSOutput(Protocol, Transport):
 
     def sendfile(self, fd: int, offset: int, count: int) -> None:
         """Queue a part of a file, to be encrypted as the peer takes it. The stream owns ``fd``, as Stream does."""
-        part = FilePart(fd, offset, count)
+        part = FilePart(fd, offset, count).fetched_by(self.reactor, self.limits.read_ahead)
         if self._phase != OPEN or self._eof_wanted:
             part.close()
             self._refuse_write()
@@ -133,7 +133,11 @@ class TLSOutput(Protocol, Transport):
         if waiting is None:
             return
         budget = self.limits.write_size
+        at_hand = True
         while waiting.parts and budget > 0 and not (lower.is_paused_writing() or lower.is_closing()):
+            at_hand = waiting.is_ready(self._send_waiting)
+            if not at_hand:
+                break
             try:
                 data = waiting.take()
             except OSError as error:
@@ -148,7 +152,7 @@ class TLSOutput(Protocol, Transport):
         elif not waiting.parts:
             self._waiting = None
             self._all_sent()
-        elif not lower.is_paused_writing() and not self._send_posted:
+        elif at_hand and not lower.is_paused_writing() and not self._send_posted:
             self._send_posted = True
             self.reactor.call_soon(self._send_waiting)
         self._check_room()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from poise.files.locate import Root
 from poise.files.rules import SiteRules
@@ -76,3 +77,37 @@ def body_of(reply: Reply) -> bytes:
 
 def fields_of(reply: Reply) -> dict[str, str]:
     return {name.lower(): value for name, value in reply.fields}
+
+
+class Beside:
+    """Stands in for the threads: what is to be done waits until the test does it."""
+
+    def __init__(self) -> None:
+        self.work: list[tuple[Callable[..., Any], tuple[Any, ...]]] = []
+        self.told: list[Callable[[Any, Any], object]] = []
+
+    def __call__(self, function: Callable[..., Any], *args: Any) -> Beside:
+        self.work.append((function, args))
+        return self
+
+    def on_done(self, callback: Callable[[Any, Any], object]) -> None:
+        self.told.append(callback)
+
+    def do(self) -> None:
+        """The first of it, and tell whoever has waited for that."""
+        function, args = self.work.pop(0)
+        told = self.told.pop(0)
+        try:
+            result = function(*args)
+        except Exception as error:
+            told(None, error)
+        else:
+            told(result, None)
+
+
+def later(site: Site, asked: Request) -> list[Reply]:
+    """The replies that come after ``site`` has said that they will."""
+    answers: list[Reply] = []
+    asked.deliver = lambda _request, reply: answers.append(reply)
+    assert site.reply(asked) is None
+    return answers

@@ -19,10 +19,10 @@ from poise.files.content import Contents
 from poise.files.live import SCRIPT
 from poise.files.locate import Root
 from poise.files.site import Site
-from poise.http.message import FileBody, Reply, Request
+from poise.http.message import FileBody, Reply
 from poise.limits import FileLimits
 from poise.loop.offload import Overloaded
-from tests.files.support import LATER, LONG_AGO, answered, body_of, fields_of, put, request
+from tests.files.support import LATER, LONG_AGO, Beside, answered, body_of, fields_of, later, put, request
 
 TEXT = b"all work and no play makes a dull boy. " * 100
 ACCEPTED = {"Accept-Encoding": "gzip, br, zstd"}
@@ -243,33 +243,6 @@ def test_what_becomes_no_smaller_goes_as_it_is(site: Site, folder: Path) -> None
         assert body_of(reply) == noise
 
 
-class Beside:
-    """Stands in for the threads: what is to be done waits until the test does it."""
-
-    def __init__(self) -> None:
-        self.work: list[tuple[Callable[..., Any], tuple[Any, ...]]] = []
-        self.told: list[Callable[[Any, Any], object]] = []
-
-    def __call__(self, function: Callable[..., Any], *args: Any) -> Beside:
-        self.work.append((function, args))
-        return self
-
-    def on_done(self, callback: Callable[[Any, Any], object]) -> None:
-        self.told.append(callback)
-
-    def do(self) -> None:
-        function, args = self.work.pop(0)
-        self.told.pop(0)(function(*args), None)
-
-
-def later(site: Site, asked: Request) -> list[Reply]:
-    """The replies that come after ``site`` has said that they will."""
-    answers: list[Reply] = []
-    asked.deliver = lambda _request, reply: answers.append(reply)
-    assert site.reply(asked) is None
-    return answers
-
-
 def test_those_who_ask_at_once_wait_for_one_piece_of_work(root: Root, folder: Path) -> None:
     put(folder / "a.txt", TEXT)
     beside = Beside()
@@ -338,6 +311,7 @@ def test_a_file_that_breaks_while_it_is_compressed(
         raise OSError(5, "Input/output error")
 
     monkeypatch.setattr(os, "pread", fail)
+    monkeypatch.setattr(os, "preadv", fail)
     beside.do()
     assert answers[0].status == 500
 

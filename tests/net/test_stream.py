@@ -893,7 +893,7 @@ def test_whatever_the_kernel_takes_the_bytes_come_out_in_order(
     while queue.parts:
         rounds += 1
         before = len(fake.sent)
-        sent = queue.send(fake, budget)  # type: ignore[arg-type]
+        sent = queue.send(fake, budget, lambda: None)  # type: ignore[arg-type]
         assert sent == len(fake.sent) - before <= budget
         assert queue.size == len(expected) - len(fake.sent)
         assert rounds < 10_000
