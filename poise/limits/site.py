@@ -22,7 +22,7 @@ class FileLimits(Checked):
         256 * MIB, "bytes", "memory for remembered replies; 0 remembers none", option="memo-size", low=0
     )
     memo_entry: int = limit(
-        64 * KIB, "bytes", "the largest file whose reply is remembered; larger ones go by sendfile"
+        128 * KIB, "bytes", "the largest file whose reply is remembered; larger ones go by sendfile"
     )
     head_memo_bytes: int = limit(
         4 * MIB, "bytes", "memory for remembered header fields; 0 remembers none", low=0
