@@ -43,9 +43,9 @@ PLAIN_FIELDS = (REVALIDATE, NOSNIFF)
 class Contents:
     """Answers for the files below ``root``.
 
-    ``compressor`` is None where nothing is compressed while serving, ``offload`` where the disk is waited for; ``siblings`` says whether files that were compressed
-    beforehand are looked for, ``live`` whether pages get the script that loads them again, and ``kind_for(names)`` the
-    media type of a file whose name does not decide.
+    ``compressor`` is None where nothing is compressed while serving, ``offload`` where the disk is waited for. ``siblings``
+    says whether files that were compressed beforehand are looked for, ``live`` whether pages get the script that loads them
+    again, and ``kind_for(names)`` the media type of a file whose name does not decide.
     """
 
     def __init__(

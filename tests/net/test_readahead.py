@@ -16,6 +16,7 @@ from poise.net import readahead
 from poise.net.readahead import NOWAIT, ReadAhead, in_memory
 from poise.readiness.interest import READ
 from poise.readiness.poller import available
+from tests.net.test_pipe import is_open
 from tests.net.test_stream import Wire, tcp_pair, unix_pair
 from tests.net.test_tls import House
 from tests.support.certificates import Authority
@@ -69,14 +70,6 @@ def wire(request: pytest.FixtureRequest) -> Iterator[Wire]:
         made = Wire(reactor, pair)
         yield made
         made.close()
-
-
-def is_open(fd: int) -> bool:
-    try:
-        os.fstat(fd)
-    except OSError:
-        return False
-    return True
 
 
 def test_others_are_answered_while_a_disk_is_waited_for(wire: Wire, disk: Disk, file: Path) -> None:
