@@ -20,12 +20,13 @@ class Output(Ending):
 
     # -- what users call -------------------------------------------------------------------------
 
-    def write(self, data: bytes | bytearray | memoryview, *, more: bool = False) -> None:
+    def write(self, data: bytes | bytearray | memoryview, more: bool = False) -> None:
         """Send ``data`` as far as the kernel takes it now and queue the rest; after close() it is dropped.
 
         ``more`` says that another write follows at once, so that the kernel need not send a small packet
         for this one alone (MSG_MORE, send(2)). Raises ProgramFault after write_eof().
         """
+        # ``more`` could be keyword-only, but CPython enters such a function by a longer way.
         if self._state or self._eof_wanted:
             self._refuse_write()
             return

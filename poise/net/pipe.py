@@ -180,7 +180,7 @@ class Pipe(Transport):
 class ReadPipe(Pipe):
     """The read end of a pipe, a terminal's input, a file from where it stands. Made by ``read_pipe`` and ``stdin``."""
 
-    def write(self, data: bytes | bytearray | memoryview, *, more: bool = False) -> None:  # noqa: ARG002 - as every stream
+    def write(self, data: bytes | bytearray | memoryview, more: bool = False) -> None:  # noqa: ARG002 - as every stream
         """Raises ProgramFault: this end is for reading."""
         raise ProgramFault("this is the end of a pipe that is read: it cannot be written")
 
@@ -252,7 +252,7 @@ class WritePipe(Pipe):
         # A write end opened for reading too (O_RDWR on a FIFO, a terminal) is readable when there is input.
         self._idle = READ if descriptor.kind is Kind.PIPE and _write_only(self._fd) else 0
 
-    def write(self, data: bytes | bytearray | memoryview, *, more: bool = False) -> None:  # noqa: ARG002 - as every stream
+    def write(self, data: bytes | bytearray | memoryview, more: bool = False) -> None:  # noqa: ARG002 - as every stream
         """Write what is taken without waiting and queue the rest; after close() it is dropped.
 
         ``more`` is heeded by sockets only. Raises ProgramFault after write_eof().

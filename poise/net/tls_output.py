@@ -65,7 +65,7 @@ class TLSOutput(Protocol, Transport):
         """Bytes that were still waiting when the connection was lost, as get_write_buffer_size() counts them."""
         return self._dropped + self._lower.unsent
 
-    def write(self, data: bytes | bytearray | memoryview, *, more: bool = False) -> None:
+    def write(self, data: bytes | bytearray | memoryview, more: bool = False) -> None:
         """Encrypt and send ``data``, as Stream.write does. ``more`` has no effect: a record is sent whole."""
         del more
         if self._phase != OPEN or self._eof_wanted:

@@ -46,7 +46,7 @@ class Transport:
 
     # -- what the two kinds do each in their way -------------------------------------------------
 
-    def write(self, data: bytes | bytearray | memoryview, *, more: bool = False) -> None:
+    def write(self, data: bytes | bytearray | memoryview, more: bool = False) -> None:
         """Send ``data`` as far as the kernel takes it now and queue the rest; after close() it is dropped.
 
         ``more`` says that another write follows at once. Raises ProgramFault after write_eof().
