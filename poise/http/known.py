@@ -14,15 +14,17 @@ came begins where a head must begin, and a reply that is found for it is the nex
 from __future__ import annotations
 
 import enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from poise.net.address import client_of
 from poise.net.protocol import Protocol
 from poise.wire.http.head import HEAD_END
 
 if TYPE_CHECKING:
-    from poise.http.memo import Memo
+    from poise.http.memo import Memo, Remembered
     from poise.http.server import HTTPServer
     from poise.loop.timers import Deadline
+    from poise.net.newcomer import AtOnce
     from poise.net.stream import Stream
 
 
@@ -75,25 +77,30 @@ class Known(Protocol):
 
     def _take_first(self, data: bytes) -> bool:
         """Answer the first request of a connection, when it is to have no other; False when that is not known."""
-        reply = self._reply_to(data, last=True)
-        if reply is not None:
-            self._stream.write(reply)
-            self._close(linger=False)
-        return reply is not None
+        entry = entry_for(self._server, self._memo, data, True)
+        if entry is None:
+            return False
+        self._stream.write(entry.data, True)  # what follows is the end
+        if self._server.logging is not None:
+            self._server.logging.again(self._client, entry.logged)
+        self._close(linger=False)
+        return True
 
     def _take_several(self, data: bytes) -> None:
         """Answer as many of the heads that ``data`` begins with as are known; the replies leave in one piece."""
-        server, stream = self._server, self._stream
+        server, memo, stream = self._server, self._memo, self._stream
         share, room = server.limits.requests_per_turn, stream.limits.write_size
         replies: list[bytes] = []
         begin, size = 0, len(data)
         while begin < size and room > 0 and len(replies) < share:
             end = data.find(HEAD_END, begin) + len(HEAD_END)
-            reply = self._reply_to(data[begin:end], last=False)
-            if reply is None:
+            entry = entry_for(server, memo, data[begin:end], False)
+            if entry is None:
                 break
-            replies.append(reply)
-            room -= len(reply)
+            replies.append(entry.data)
+            if server.logging is not None:
+                server.logging.again(self._client, entry.logged)
+            room -= len(entry.data)
             begin = end
         if replies:
             self._deadline.since = server.reactor.now
@@ -101,22 +108,32 @@ class Known(Protocol):
         if begin < size:
             self._take(data[begin:], later=len(replies) == share or room <= 0)
 
-    def _reply_to(self, head: bytes, *, last: bool) -> bytes | None:
-        """What is sent for ``head``, and logged, when that is known and ends the connection or not, as ``last`` says."""
-        memo, server = self._memo, self._server
-        now = server.reactor.now
-        entry = memo.young.get(head) or memo.find(head)
-        if entry is None or entry.last is not last:
-            return None
-        if now >= entry.good_until and not memo.renew(head, entry, now):
-            return None
-        if server.logging is not None:
-            server.logging.again(self._client, entry.logged)
-        return entry.data
-
     def _take(self, data: bytes, *, later: bool = False) -> None:
         """Feed bytes that are not answered here; ``later`` when this turn has had its share."""
         raise NotImplementedError
 
     def _close(self, *, linger: bool) -> None:
         raise NotImplementedError
+
+
+def entry_for(server: HTTPServer, memo: Memo, head: bytes, last: bool) -> Remembered | None:
+    """What ``head`` is answered with, when that is known and ends the connection or not, as ``last`` says."""
+    entry = memo.young.get(head) or memo.find(head)
+    if entry is None or entry.last is not last:
+        return None
+    now = server.reactor.now
+    return entry if now < entry.good_until or memo.renew(head, entry, now) else None
+
+
+def greeter(server: HTTPServer, memo: Memo) -> AtOnce:
+    """Who knows all that a newcomer gets whose one request, which is to be its last, has a reply that is known."""
+
+    def at_once(said: bytes, peer: Any) -> bytes | None:
+        entry = entry_for(server, memo, said, True)
+        if entry is None:
+            return None
+        if server.logging is not None:
+            server.logging.again(client_of(peer), entry.logged)
+        return entry.data
+
+    return at_once

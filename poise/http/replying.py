@@ -75,13 +75,14 @@ class Replying:
         self.sent = 0
         self.late = False
         body = reply.body
+        last = self.wire.must_close  # then the end follows, and leaves with it
         if not self.wire.reply_has_body:
             reply.close()
-            self.stream.write(head)
+            self.stream.write(head, last)
             self._finish()
         elif isinstance(body, bytes):
             self.sent = len(body)
-            self.stream.write(head + self.wire.send_data(body) if body else head)
+            self.stream.write(head + self.wire.send_data(body) if body else head, last)
             self._finish()
         elif isinstance(body, FileBody):
             self._send_file(head, body)

@@ -24,6 +24,7 @@ from poise.http.errorpage import error_reply
 from poise.http.exchange import Exchange
 from poise.http.gist import Gists
 from poise.http.heads import HeadMemo
+from poise.http.known import greeter
 from poise.http.log import AccessLog
 from poise.http.memo import Memo, Remembered
 from poise.http.message import Reply, Request
@@ -126,6 +127,8 @@ class HTTPServer:
             limits=self.listen_limits,
             stream_limits=self.stream_limits,
         )
+        if tls is None:
+            listener.at_once = greeter(self, memo)
         listener.on_handshake_failed = self._handshake_failed
         listener.on_empty = self._check_drained
         self.listeners.append(listener)

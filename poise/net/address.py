@@ -13,6 +13,7 @@ import stat
 from typing import Any
 
 from poise.errors import MachineFault
+from poise.net.listening import Listening
 from poise.net.options import UNIX as AF_UNIX
 from poise.net.options import Planned, SocketOptions, check_options
 
@@ -78,7 +79,7 @@ def bind(address: Address, backlog: int, options: SocketOptions | None = None) -
 def _bind_tcp(
     family: socket.AddressFamily, sockaddr: Any, backlog: int, options: SocketOptions | None
 ) -> socket.socket:
-    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening = Listening(family)
     try:
         listening.setblocking(False)
         # Both the old and the new listener need it, or a restart waits out TIME_WAIT (socket(7); pitfall 36).
@@ -102,7 +103,7 @@ def _bind_unix(address: str, backlog: int, options: SocketOptions | None) -> soc
     path = unix_path(address)
     check_options(options, UNIX_SOCKET)
     remove_stale(path)
-    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listening = Listening(socket.AF_UNIX)
     try:
         listening.setblocking(False)
         if options is not None:
@@ -162,6 +163,11 @@ def of(sockaddr: Any) -> tuple[str, int] | str:
 def plain_host(host: str) -> str:
     """An IPv4 client of a dual-stack listener under its own address instead of ``::ffff:…`` (RFC 4291, 2.5.5.2)."""
     return host.removeprefix("::ffff:") if "." in host else host
+
+
+def client_of(peer: Any) -> str:
+    """Who a peer is for people: its host, ``""`` for a unix socket."""
+    return plain_host(peer[0]) if isinstance(peer, tuple) else ""
 
 
 def own_addresses() -> list[str]:

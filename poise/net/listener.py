@@ -8,7 +8,7 @@ watching* ends the spinning: accepting pauses, with a delay that doubles while t
 Beyond ``limits.connections`` accepting pauses too: newcomers wait in the kernel's queue until a place is free.
 
 With ``limits.defer`` the kernel hands a TCP connection over when its first bytes have come (tcp(7), TCP_DEFER_ACCEPT), so
-they are read in the same turn.
+they are read in the same turn. Then ``at_once`` may answer a newcomer that will ask nothing more: it never becomes a stream.
 
 Processes that have inherited one listening socket are all woken for each newcomer, and whoever is fastest takes it. With a
 ``balance`` they share: one that is ahead pauses for a moment, in which another can take what waits, and only then takes a few.
@@ -29,6 +29,7 @@ from poise.loop.timers import TimerHandle
 from poise.net import address as addresses
 from poise.net.address import Address
 from poise.net.bound import SocketFile
+from poise.net.newcomer import AtOnce, meet
 from poise.net.options import UNIX, SocketOptions
 from poise.net.protocol import AnyProtocol, check_factory
 from poise.net.stream import Stream
@@ -54,6 +55,7 @@ OF_ONE_NEWCOMER = frozenset(
     }
 )
 AHEAD_PART = 8  # of many connections one may have an eighth more than another: they come and go all the time
+close = socket.SocketType.close  # what socket.close() comes to when no file was made of it
 EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 
@@ -138,6 +140,7 @@ class Listener:
         self.limits = limits
         self.factory = factory
         self.streams: set[Stream] = set()
+        self.accepted = 0
         self.refused = 0
         self.balance: Balance | None = None
         self.on_exhausted: Callable[[OSError, float], None] = _say_nothing
@@ -148,11 +151,14 @@ class Listener:
 
         ``stream.peer`` is who it was. Unless the peer has gone, what is written to that stream still goes out, in plain.
         """
+        self.at_once: AtOnce | None = None
+        """Asked about each newcomer that has said something already, where the kernel waits for that."""
         self._stream_limits = stream_limits
         self._not_inherited = not_inherited
         self._socket = listening
         self._fd = listening.fileno()
         self._per_client: dict[str, int] = {}
+        self._crowding: set[str] = set()  # those of them who have no place left
         self._delay = limits.first_delay
         self._retry: TimerHandle | None = None
         self._accepting = True
@@ -197,12 +203,12 @@ class Listener:
         rounds = self.limits.backlog // self.limits.accepts + 1
         while rounds and not self._closed and self._accepting:
             rounds -= 1
-            before = len(self.streams) + self.refused
+            before = self.accepted
             try:
                 self._on_ready(READ)
             except Exception as error:  # noqa: BLE001 - whoever stops a server must get on with it
                 self.reactor.on_error(error)
-            if len(self.streams) + self.refused == before:
+            if self.accepted == before:
                 break
 
     def _watch(self) -> None:
@@ -233,6 +239,7 @@ class Listener:
                 self.close()  # this socket will never accept again, and would say so for ever
                 raise
             self._delay = self.limits.first_delay
+            self.accepted += 1
             self._welcome(connection, peer)
             if self._closed or not self._accepting:
                 return
@@ -251,14 +258,19 @@ class Listener:
         return True
 
     def _welcome(self, connection: socket.socket, peer: Any) -> None:
-        connection.setblocking(False)  # Linux does not inherit it from the listener (pitfall 21)
-        client = client_of(peer)
-        cap = self.limits.per_client
-        if client and cap and self._per_client.get(client, 0) >= cap:
-            self.refused += 1
-            connection.close()
-            return
         try:
+            if self._crowding and client_of(peer) in self._crowding:
+                self.refused += 1
+                connection.close()
+                return
+            said = rest = b""
+            if self._deferred and self.at_once is not None:
+                met = meet(connection, peer, self.at_once)
+                if met is None:
+                    close(connection)
+                    return
+                said, rest = met
+            connection.setblocking(False)  # Linux does not inherit it from the listener (pitfall 21)
             if self._not_inherited is not None:
                 self._not_inherited.apply(connection)
             protocol = self.factory()
@@ -266,23 +278,33 @@ class Listener:
         except Exception:
             connection.close()
             raise
-        self.streams.add(stream)
-        if self.balance is not None:
-            self.balance.tell(len(self.streams))
-        if client:
-            self._per_client[client] = self._per_client.get(client, 0) + 1
+        self._count(stream)
         try:
-            stream.begin(read=self._deferred)
+            stream.begin(said, read=self._deferred)
+            if rest:
+                stream.write(rest)
+                stream.close()
         except Exception:
             stream.abort()  # the poller refused it: select(2) and a descriptor beyond its set
             raise
+
+    def _count(self, stream: Stream) -> None:
+        self.streams.add(stream)
+        if self.balance is not None:
+            self.balance.tell(len(self.streams))
+        client, cap = client_of(stream.peer), self.limits.per_client
+        if client and cap:
+            self._per_client[client] = count = self._per_client.get(client, 0) + 1
+            if count >= cap:
+                self._crowding.add(client)
 
     def _gone(self, stream: Stream) -> None:
         self.streams.discard(stream)
         if self.balance is not None:
             self.balance.tell(len(self.streams))
         client = client_of(stream.peer)
-        if client:
+        if client and self.limits.per_client:
+            self._crowding.discard(client)
             left = self._per_client[client] - 1
             if left:
                 self._per_client[client] = left

@@ -54,14 +54,17 @@ class Stream(Output):
 
     # -- what users call -------------------------------------------------------------------------
 
-    def begin(self, *, read: bool = False) -> None:
+    def begin(self, said: bytes = b"", *, read: bool = False) -> None:
         """Tell the protocol, then start to listen to the socket.
 
-        With ``read`` its input is looked for at once: a connection that ends with its first answer is never registered.
+        ``said`` has been read from it already. With ``read`` more input is looked for at once: a connection that ends
+        with its first answer is never registered.
         """
         try:
             self._protocol.connection_made(self)
-            if read and self._reading and self._state == State.OPEN:
+            if said:
+                self._give(said)
+            elif read and self._reading and self._state == State.OPEN:
                 self._reader()(READ)
         except Exception as error:  # noqa: BLE001 - whatever it is, it must not end the listening
             self.reactor.on_error(error)

@@ -70,7 +70,7 @@ class Transport:
     @property
     def client(self) -> str:
         """The peer's host as people know it, ``""`` for a unix socket."""
-        return addresses.plain_host(self.peer[0]) if isinstance(self.peer, tuple) else ""
+        return addresses.client_of(self.peer)
 
     def writelines(self, parts: Iterable[bytes | bytearray | memoryview]) -> None:
         """Write several pieces as one. Raises TypeError when one of them is no bytes, before any is sent."""

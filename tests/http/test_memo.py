@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -10,10 +11,10 @@ from poise.http.clock import DateClock
 from poise.http.gist import Gists
 from poise.http.memo import ENTRY_BYTES, SEEN, Memo, Remembered
 from poise.http.message import Reply, Request
-from poise.limits import FileLimits, HttpLimits
+from poise.limits import FileLimits, HttpLimits, ListenLimits
 from poise.loop.clock import ManualClock
 from poise.wire.http.dates import http_date
-from tests.http.web import Web, chunked, file_of, get, post, web
+from tests.http.web import Client, Web, chunked, file_of, get, post, web
 
 
 class Pages:
@@ -214,6 +215,33 @@ def test_a_head_that_ends_its_connection_is_remembered_with_that(fields: str, si
     assert client.ask(get("/a", fields)).body == b"/a 2"
     assert client.end() == b""
     assert site.lines()[-1] == 'GET /a HTTP/1.1" 200 4'
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_DEFER_ACCEPT"), reason="this system accepts at once")
+def test_a_newcomer_that_asks_once_is_answered_before_it_becomes_a_stream(pages: Pages) -> None:
+    site = Web(pages, listen_limits=ListenLimits(defer=30), logged=True)
+    head = get("/a", "Connection: close\r\n")
+
+    def ask(data: bytes) -> bytes:
+        address = site.listener.address
+        assert isinstance(address, tuple)
+        client = Client(site, address)
+        site.clients.append(client)
+        client.send(data)
+        return client.end()
+
+    try:
+        assert [ask(head).rpartition(b"\r\n")[2] for _ in range(4)] == [b"/a 1", b"/a 2", b"/a 2", b"/a 2"]
+        assert site.server.exchanges == set()
+        assert site.lines() == ['GET /a HTTP/1.1" 200 4'] * 4
+        pages.good = False  # what it would be answered with now is something else
+        site.wait(1)
+        assert ask(head).endswith(b"/a 3")
+        for behind in (head, get("/b"), b"x"):  # bytes behind it are no part of any head that is known
+            assert ask(head + behind).count(b"HTTP/1.1 ") == 1
+        assert len(site.lines()) == 8
+    finally:
+        site.close()
 
 
 def test_what_follows_the_last_request_is_not_answered(site: Web) -> None:
