@@ -151,6 +151,25 @@ class Root:
                 os.close(fd)
         return True
 
+    def lacks(self, path: bytes) -> bool:
+        """Whether ``path``, plain names with a slash before each, surely leads to nothing. False proves nothing."""
+        fd, name = self._fd, path[1:]
+        try:
+            while b"/" in name:
+                folder, _, name = name.partition(b"/")
+                outer, fd = fd, os.open(folder, FOLDER_FLAGS, dir_fd=fd)
+                if outer != self._fd:
+                    os.close(outer)
+            os.stat(name, dir_fd=fd, follow_symlinks=False)
+        except FileNotFoundError:
+            return True
+        except OSError:
+            return False
+        finally:
+            if fd != self._fd:
+                os.close(fd)
+        return False
+
     def _shown(self, way: Way, hides: Hides, *, slash: bool = False) -> Located:
         """What is at the end of ``way``, unless it is hidden; nothing of what is hidden tells that it is there."""
         try:

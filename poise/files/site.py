@@ -20,6 +20,7 @@ from poise.errors import RequestError
 from poise.files import live as reloading
 from poise.files.compress import Compressor
 from poise.files.content import Contents
+from poise.files.entity import settled
 from poise.files.fieldrules import Field, varying
 from poise.files.folder import Folders, Offload
 from poise.files.locate import Root
@@ -70,6 +71,11 @@ class Site:
         self.rules = rules or SiteRules()
         self._dressed = bool(self.rules.headers or self.rules.cache or self.rules.cors)
         self._live = live
+        self._wall = wall
+        self._refuses_alike = not (
+            self._dressed or live is not None or self.rules.clean_urls or self.rules.spa is not None
+        )
+        """Whether all that is missing is answered the same, whatever it is called."""
         hider = self.rules.hider if self.rules.hide else None
         self._folders = Folders(
             root, self.limits, offload=offload, reactor=reactor, hider=hider, live=live is not None, name=name
@@ -233,21 +239,29 @@ class Site:
         """What ``error`` is answered with: the site's own page for such errors, or one of the server's own."""
         status = error.status
         reply = error_reply(status, error.detail, fields, plain=self._is_for_scripts(request))
+        covers = self.root.lacks if status == 404 and self._refuses_alike else None
         try:
             names, _ = names_of(request.path, dotfiles=True)
         except RequestError:
             names = ()
         kept = [field for field in reply.fields if field[0].lower() in KEPT_BY_AN_ERROR_PAGE]
+        page_names = self.rules.error_page(status)
+        consulted: Consulted = () if page_names is None else ((page_names, None),)
         try:
-            found = self._file(self.rules.error_page(status), hidden=True)
-            if found is None:
-                return self._dress(request, names, reply, own=True)
-            with found:
-                page = self._contents.page(found, status)
+            found = self._file(page_names, hidden=True)
+            if found is not None:
+                consulted = found.consulted
+                if not settled(found.stat, self._wall()):
+                    covers = None
+                with found:
+                    reply = self._contents.page(found, status)
+                reply.fields = (*reply.fields, *kept)
         except RequestError:
             return self._dress(request, names, reply, own=True)
-        page.fields = (*page.fields, *kept)
-        return self._dress(request, names, page)
+        reply = self._dress(request, names, reply, own=found is None)
+        if covers is not None:
+            reply.validator, reply.covers = partial(self.root.is_as, consulted), covers
+        return reply
 
     # -- fields ----------------------------------------------------------------------------------
 

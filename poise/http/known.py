@@ -21,7 +21,8 @@ from poise.net.protocol import Protocol
 from poise.wire.http.head import HEAD_END
 
 if TYPE_CHECKING:
-    from poise.http.memo import Memo, Remembered
+    from poise.http.memo import Memo
+    from poise.http.remembered import Remembered
     from poise.http.server import HTTPServer
     from poise.loop.timers import Deadline
     from poise.net.newcomer import AtOnce

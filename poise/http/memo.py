@@ -11,6 +11,7 @@ Clients repeat themselves to the byte, so the first key is the whole head as it 
   validator looks at every path again that was consulted, present or absent;
 * a head is kept on second sight, so that a stream of unique heads only costs a little integer each; a gist at once, unless
   its target has parts that a client makes up: there are only so many files;
+* what is not there is looked for anew each time, and refused in the words that were kept (:mod:`poise.http.refusals`);
 * memory is bounded in bytes by two generations of a plain dict: when the young one is full it becomes the old
   one, and what is still asked for moves over. No list to touch on every hit. A reply that is kept under several keys is
   one object, and is counted once.
@@ -23,63 +24,19 @@ from dataclasses import replace
 
 from poise.http.clock import DateClock
 from poise.http.gist import Gists
+from poise.http.refusals import REPLY_BYTES, Refusal, Refusals, shared
+from poise.http.remembered import Remembered
 from poise.limits import FileLimits
 
-DATE_BYTES = 29  # "Sun, 06 Nov 1994 08:49:37 GMT" (RFC 9110, 5.6.7)
-ENTRY_BYTES = 600  # of a reply besides its bytes: the object, its validator; sys.getsizeof, rounded up
 KEY_BYTES = 150  # of a key besides its bytes: the object, its place in the dict
 FREE = frozenset(b"?%")  # in a target: what lets a client write one address in endless ways
 SEEN = 16_384  # hashes of heads seen once; the set starts anew when it is full
 
 
-class Remembered:
-    """One reply, ready to send."""
-
-    __slots__ = (
-        "_date_at",
-        "data",
-        "fresh_until",
-        "generation",
-        "good_until",
-        "last",
-        "logged",
-        "validator",
-    )
-
-    def __init__(
-        self,
-        head: bytes,
-        body: bytes,
-        date: str,
-        validator: Callable[[], bool],
-        *,
-        logged: str = "",
-        last: bool = False,
-    ) -> None:
-        """``logged`` is how its line in the log ends, ``last`` whether the reply says that the connection closes."""
-        self._date_at = head.index(date.encode("ascii"))
-        self.data = head + body
-        self.validator = validator
-        self.logged = logged
-        self.last = last
-        self.generation = -1  # the last one of the memo in which it was counted
-        self.fresh_until = 0.0
-        self.good_until = 0.0
-
-    @property
-    def size(self) -> int:
-        return len(self.data) + len(self.logged) + ENTRY_BYTES
-
-    def say(self, date: bytes) -> None:
-        """Have another Date."""
-        at = self._date_at
-        self.data = b"".join((self.data[:at], date, self.data[at + DATE_BYTES :]))
-
-
 class Memo:
     """Replies by the bytes of the head that asked for them."""
 
-    __slots__ = ("_dates", "_generation", "_limits", "_old", "_seen", "_size", "gists", "young")
+    __slots__ = ("_dates", "_generation", "_limits", "_old", "_seen", "_size", "gists", "refusals", "young")
 
     def __init__(self, limits: FileLimits, dates: DateClock, gists: Gists | None = None) -> None:
         """Without ``gists`` only heads that are the same to the byte get the same reply."""
@@ -91,12 +48,14 @@ class Memo:
         self._limits = limits
         self._dates = dates
         self.gists = gists
+        self.refusals = Refusals()
 
     def find(self, head: bytes) -> Remembered | None:
         """The reply to ``head``, which is not in the young generation as it is; what is found there is young again."""
-        entry = self._take_old(head)
-        if entry is not None:
+        if self._old and (entry := self._take_old(head)) is not None:
             return entry
+        if self.refusals.kept and (refusal := self.refusals.find(head)) is not None:
+            return refusal
         entry = self._find_gist(head)
         if entry is not None and self._wants(head):
             self._keep(head, entry)
@@ -148,6 +107,15 @@ class Memo:
         for key in wanted:
             self._keep(key, entry)
 
+    def offer_refusal(self, head: bytes, make: Callable[[], Refusal], *, now: float) -> None:
+        """Remember what ``head`` is refused with for all that differ in the target, from the second sight of such heads on."""
+        key = shared(head)
+        if not key or not self._wants(key) or (refusal := make()).size > REPLY_BYTES:
+            return
+        refusal.fresh_until = now + self._limits.freshness
+        refusal.good_until = min(refusal.fresh_until, self._dates.until)
+        self.refusals.keep(head, refusal)
+
     def _wants(self, key: bytes) -> bool:
         """Whether ``key`` was seen before."""
         if not self._limits.memo_bytes:
@@ -180,6 +148,7 @@ class Memo:
         for key in keys:
             self.young.pop(key, None)
             self._old.pop(key, None)
+        self.refusals.forget(head)
 
     def retire(self) -> None:
         """Forget everything, and remember nothing more."""
@@ -193,3 +162,4 @@ class Memo:
         self._size = 0
         self._generation += 1
         self._seen.clear()
+        self.refusals.clear()

@@ -46,10 +46,12 @@ class Reply:
     beforehand. It is a promise: a body that turns out shorter or longer is an error, and the connection is cut.
     Framing fields (Content-Length, Transfer-Encoding, Connection) and Date do not belong into ``fields``:
     the connection adds them. ``validator`` is there only when the reply may be remembered; it returns
-    True while the same request would still be answered with the same bytes.
+    True while the same request would still be answered with the same bytes. ``covers`` is there only on one that other
+    targets get, too: it looks quickly, and says of a plain path, as bytes, whether a request for it that differs in nothing
+    else would surely be answered with the same bytes as well.
     """
 
-    __slots__ = ("_length", "body", "fields", "status", "validator")
+    __slots__ = ("_length", "body", "covers", "fields", "status", "validator")
 
     def __init__(
         self,
@@ -59,6 +61,7 @@ class Reply:
         *,
         length: int | None = None,
         validator: Callable[[], bool] | None = None,
+        covers: Callable[[bytes], bool] | None = None,
     ) -> None:
         self.status = status
         self.fields = tuple(fields)
@@ -68,6 +71,7 @@ class Reply:
             bytes(body) if isinstance(body, (bytearray, memoryview)) else body
         )
         self.validator = validator
+        self.covers = covers
         self._length = length
         if length is not None and (length < 0 or length != self.length):
             raise ValueError(f"the body of this reply is not {length} bytes long")

@@ -16,6 +16,7 @@ pulled as the client takes it; or returns None and answers later with ``request.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from poise.errors import RequestError
@@ -26,8 +27,10 @@ from poise.http.gist import Gists
 from poise.http.heads import HeadMemo
 from poise.http.known import greeter
 from poise.http.log import AccessLog
-from poise.http.memo import Memo, Remembered
+from poise.http.memo import Memo
 from poise.http.message import Reply, Request
+from poise.http.refusals import IN_ITS_PLACE, Refusal
+from poise.http.remembered import Remembered
 from poise.http.replying import Replying
 from poise.limits import FileLimits, HttpLimits, ListenLimits, StreamLimits, TLSLimits
 from poise.loop.reactor import Reactor
@@ -240,14 +243,30 @@ class HTTPServer:
             return
         sent = b"" if request.method == "HEAD" else body
 
-        def make() -> Remembered:
-            logged = ""
-            if self.log is not None:
-                logged = self.log.ending(self.log.line_of(request, 0.0), reply.status, len(sent))
-            return Remembered(head, sent, date, validator, logged=logged, last=last)
+        def logged(asked: Request) -> str:
+            return (
+                ""
+                if self.log is None
+                else self.log.ending(self.log.line_of(asked, 0.0), reply.status, len(sent))
+            )
 
+        if reply.covers is not None:
+            covers = reply.covers
+            line = logged(replace(request, head=replace(request.head, target=IN_ITS_PLACE)))
+            if line.count(IN_ITS_PLACE) == (self.log is not None):
+                memo.offer_refusal(
+                    raw,
+                    lambda: Refusal(head, sent, date, validator, covers, logged=line, last=last),
+                    now=self.reactor.now,
+                )
+            return
         varies = any(name.lower() == "vary" for name, _ in reply.fields)
-        memo.offer(raw, make, varies=varies, now=self.reactor.now)
+        memo.offer(
+            raw,
+            lambda: Remembered(head, sent, date, validator, logged=logged(request), last=last),
+            varies=varies,
+            now=self.reactor.now,
+        )
 
     def _handshake_failed(self, stream: Stream, error: Exception) -> None:
         """One line in the log. Who has spoken plain HTTP is told so; ``stream`` is the connection below TLS."""

@@ -14,7 +14,13 @@ class Listening(socket.socket):
 
     __slots__ = ("family", "type")
 
-    def __init__(self, family: socket.AddressFamily) -> None:
-        super().__init__(family, socket.SOCK_STREAM)
+    def __init__(
+        self,
+        family: socket.AddressFamily,
+        kind: socket.SocketKind = socket.SOCK_STREAM,
+        proto: int = -1,
+        fileno: int | None = None,
+    ) -> None:
+        super().__init__(family, kind, proto, fileno)
         self.family = family  # type: ignore[misc]  # a property of the class above
-        self.type = socket.SOCK_STREAM  # type: ignore[misc]
+        self.type = kind  # type: ignore[misc]

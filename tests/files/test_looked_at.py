@@ -60,6 +60,8 @@ def test_a_remembered_reply_hangs_only_on_what_is_said(tmp_path: Path, asked: As
         reply = site.reply(one)
         if reply is None or reply.validator is None:
             return
+        if reply.covers is not None:
+            return  # it is kept under all that its head says, but for the target
         assert fields.asked <= LOOKED_AT
         varies = any(name.lower() == "vary" for name, _ in reply.fields)
         assert varies or not {name.encode() for name in fields.asked} & CHOOSING

@@ -9,8 +9,9 @@ import pytest
 
 from poise.http.clock import DateClock
 from poise.http.gist import Gists
-from poise.http.memo import ENTRY_BYTES, SEEN, Memo, Remembered
+from poise.http.memo import SEEN, Memo
 from poise.http.message import Reply, Request
+from poise.http.remembered import ENTRY_BYTES, Remembered
 from poise.limits import FileLimits, HttpLimits, ListenLimits
 from poise.loop.clock import ManualClock
 from poise.wire.http.dates import http_date

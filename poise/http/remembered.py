@@ -1,0 +1,52 @@
+"""One reply that is kept, ready to send."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+ENTRY_BYTES = 600  # of a reply besides its bytes: the object, its validator; sys.getsizeof, rounded up
+DATE_BYTES = 29  # "Sun, 06 Nov 1994 08:49:37 GMT" (RFC 9110, 5.6.7)
+
+
+class Remembered:
+    """One reply, ready to send."""
+
+    __slots__ = (
+        "_date_at",
+        "data",
+        "fresh_until",
+        "generation",
+        "good_until",
+        "last",
+        "logged",
+        "validator",
+    )
+
+    def __init__(
+        self,
+        head: bytes,
+        body: bytes,
+        date: str,
+        validator: Callable[[], bool],
+        *,
+        logged: str = "",
+        last: bool = False,
+    ) -> None:
+        """``logged`` is how its line in the log ends, ``last`` whether the reply says that the connection closes."""
+        self._date_at = head.index(date.encode("ascii"))
+        self.data = head + body
+        self.validator = validator
+        self.logged = logged
+        self.last = last
+        self.generation = -1  # the last one of the memo in which it was counted
+        self.fresh_until = 0.0
+        self.good_until = 0.0
+
+    @property
+    def size(self) -> int:
+        return len(self.data) + len(self.logged) + ENTRY_BYTES
+
+    def say(self, date: bytes) -> None:
+        """Have another Date."""
+        at = self._date_at
+        self.data = b"".join((self.data[:at], date, self.data[at + DATE_BYTES :]))
