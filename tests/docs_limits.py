@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import inspect
-from dataclasses import Field, fields
 from pathlib import Path
 from typing import Any
 
 from poise import limits
 from poise.cli.options import variable
-from poise.limits import KIB, MIB, Checked
+from poise.limits import KIB, MIB, Checked, Limit
 
 PAGE = Path(__file__).parents[1] / "docs" / "design.md"
 BEGIN, END = "<!-- limits: begin -->", "<!-- limits: end -->"
 
 
-def families() -> list[type]:
-    """The limits dataclasses, in the order in which they stand in their modules."""
+def families() -> list[type[Checked]]:
+    """The limits of each room, in the order in which they stand in their modules."""
     found = [
         member
         for member in vars(limits).values()
@@ -32,17 +31,17 @@ def chapter() -> str:
         parts += [f"### {subject.rstrip('.')}", ""]
         parts += [rest.strip(), ""] if rest.strip() else []
         parts += ["| limit | default | option and variable | why |", "|---|---|---|---|"]
-        parts += [row(spec) for spec in fields(family)]
+        parts += [row(spec) for spec in family.LIMITS.values()]
         parts.append("")
     return "\n".join(parts)
 
 
-def row(spec: Field[Any]) -> str:
-    option = spec.metadata["option"]
+def row(spec: Limit) -> str:
+    option = spec.option
     value: Any = spec.default
-    default = shown(value, spec.metadata["unit"])
+    default = shown(value, spec.unit)
     public = f"`--{option}` `{variable(option)}`" if option else ""
-    reason = spec.metadata["reason"].replace("|", "\\|")
+    reason = spec.reason.replace("|", "\\|")
     return f"| {spec.name.replace('_', ' ')} | {default} | {public} | {reason} |"
 
 

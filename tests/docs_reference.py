@@ -11,13 +11,14 @@ import inspect
 import re
 import textwrap
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, is_dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import poise
 from poise.limits import Checked
+from poise.limits.record import Record
 from poise.net.options import OPTIONS, Kind
 from tests import docs_limits
 
@@ -153,9 +154,8 @@ def about_class(name: str, thing: type) -> list[str]:
     if inspect.isfunction(beginning) and beginning.__doc__:
         lines += [markdown(beginning.__doc__), ""]
     if issubclass(thing, Checked):
-        rows: list[Any] = [*fields(thing)]  # type: ignore[arg-type]  # every subclass is a dataclass
         head = ["| limit | default | option and variable | why |", "|---|---|---|---|"]
-        return [*lines, *head, *map(docs_limits.row, rows), ""]
+        return [*lines, *head, *map(docs_limits.row, thing.LIMITS.values()), ""]
     if name == "SocketOptions":
         lines += [*option_table(), ""]
     members = [f"- **`{shown}`**{separator(doc)}{doc}" for shown, doc in about_members(thing)]
@@ -247,6 +247,7 @@ INTERNAL = {
     "claim",
     "exchange_gone",
     "fail",
+    "for_target",
     "handle",
     "holds_input",
     "parse",
@@ -325,13 +326,32 @@ def option_table() -> list[str]:
 
 def signature(name: str, thing: Any) -> str:
     """With types, on one line if it fits."""
-    found = inspect.signature(thing)
+    found = of_record(thing) if is_record(thing) else inspect.signature(thing)
     parts = list(parameters(found, types=True))
     result = "" if inspect.isclass(thing) else f" -> {annotation(found.return_annotation)}"
     line = f"{name}({', '.join(parts)}){result}"
     if len(line) <= WIDTH:
         return line
     return f"{name}(\n" + "".join(f"    {part},\n" for part in parts) + f"){result}"
+
+
+def is_record(thing: Any) -> bool:
+    return inspect.isclass(thing) and issubclass(thing, Record)
+
+
+def of_record(record: type[Record]) -> inspect.Signature:
+    """The fields that are given when one is made."""
+    kinds = record.__annotations__
+    fields = [
+        inspect.Parameter(
+            name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=record.DEFAULTS.get(name, inspect.Parameter.empty),
+            annotation=kinds[name],
+        )
+        for name in record.FIELDS
+    ]
+    return inspect.Signature(fields)
 
 
 def short_signature(name: str, function: Any, *, skip: int) -> str:

@@ -10,7 +10,6 @@ from poise.cli import where
 from poise.cli.standard import say
 from poise.errors import MachineFault
 from poise.loop.reactor import Reactor
-from poise.wire import discovery
 
 if TYPE_CHECKING:
     from poise.net.announcer import Announcer
@@ -51,6 +50,8 @@ def announce(reactor: Reactor, name: str, listener: where.Listening, scheme: str
 
 def default_name(folder: str) -> str:
     """``photos on desk``: the folder's own name, nothing of the path to it, and the machine's."""
+    from poise.wire import discovery
+
     machine = os.uname().nodename.partition(".")[0]
     words = [os.path.basename(os.path.realpath(folder)), machine]
     return discovery.fit_name(" on ".join(word for word in words if word)) or "Poise"

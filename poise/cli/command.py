@@ -7,9 +7,10 @@ Text is fitted to the window, paragraph by paragraph; lines that begin with a sp
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import cache, partial
 from typing import Any, cast
 
 from poise.cli import options, sources, standard
@@ -17,8 +18,31 @@ from poise.cli import options, sources, standard
 HELP = frozenset({"-h", "--help", "--help-all"})
 
 
+MARGIN = 2  # columns, as argparse leaves free
+USUAL_WIDTH = 80  # columns, where there is no window
+
+
+@cache
+def window_width() -> int:
+    """The width of the window in columns: what COLUMNS says, else what the terminal does."""
+    try:
+        width = int(os.environ["COLUMNS"])
+    except (KeyError, ValueError):
+        width = 0
+    if width <= 0:
+        try:
+            width = os.get_terminal_size(standard.OUTPUT).columns
+        except OSError:
+            pass
+    return width if width > 0 else USUAL_WIDTH
+
+
 class Formatter(argparse.HelpFormatter):
     """Fits text to the window, but not what is laid out by hand."""
+
+    def __init__(self, prog: str) -> None:
+        """Made for every option that is added, to check it; argparse loads a library each time to find out the width."""
+        super().__init__(prog, width=window_width() - MARGIN)
 
     def _fill_text(self, text: str, width: int, indent: str) -> str:
         fitted = []

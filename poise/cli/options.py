@@ -9,12 +9,11 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import Field, fields
 from types import MappingProxyType
 from typing import Any, TypeVar
 
 from poise import limits
-from poise.limits import Checked, check
+from poise.limits import Checked, Limit, check
 
 LIMITS = (
     limits.ListenLimits,
@@ -31,36 +30,35 @@ FALSE = frozenset({"", "0", "false", "no", "off"})
 AUTO = "auto"
 
 
-def public_limits() -> Iterator[tuple[type[Checked], Field[Any]]]:
+def public_limits() -> Iterator[tuple[type[Checked], Limit]]:
     for room in LIMITS:
-        for spec in fields(room):
-            if spec.metadata["option"]:
+        for spec in room.LIMITS.values():
+            if spec.option:
                 yield room, spec
 
 
 def add_limits(group: argparse._ArgumentGroup) -> None:
     """One option for each public limit."""
     for _, spec in public_limits():
-        meta = spec.metadata
         group.add_argument(
-            f"--{meta['option']}",
+            f"--{spec.option}",
             type=number_of(spec),
             default=spec.default,
-            metavar="SECONDS" if meta["unit"] == "seconds" else "N",
-            help=f"{meta['reason']} (default: {default_of(spec)} {meta['unit']})".replace("%", "%%"),
+            metavar="SECONDS" if spec.unit == "seconds" else "N",
+            help=f"{spec.reason} (default: {default_of(spec)} {spec.unit})".replace("%", "%%"),
         )
 
 
-def number_of(spec: Field[Any]) -> Callable[[str], float]:
+def number_of(spec: Limit) -> Callable[[str], float]:
     """A parser for the values of one limit, with its range."""
 
     def parse(text: str) -> float:
-        scale = SIZES.get(text[-1:].lower(), 0) if spec.metadata["unit"] == "bytes" else 0
+        scale = SIZES.get(text[-1:].lower(), 0) if spec.unit == "bytes" else 0
         digits = text[:-1] if scale else text
         try:
             value = (float(digits) if spec.type == "float" else int(digits)) * (scale or 1)
         except ValueError:
-            unit = spec.metadata["unit"]
+            unit = spec.unit
             raise argparse.ArgumentTypeError(f"{text!r} is not a number of {unit}") from None
         try:
             check(spec, value)
@@ -100,9 +98,9 @@ def workers(text: str) -> int:
     return int(text)
 
 
-def default_of(spec: Field[Any]) -> str:
+def default_of(spec: Limit) -> str:
     """A limit's default as it can be typed: only bytes take suffixes."""
-    return shown(spec.default) if spec.metadata["unit"] == "bytes" else f"{spec.default:.12g}"
+    return shown(spec.default) if spec.unit == "bytes" else f"{spec.default:.12g}"
 
 
 def is_number(action: argparse.Action) -> bool:
@@ -112,17 +110,13 @@ def is_number(action: argparse.Action) -> bool:
 
 def unit_of(action: argparse.Action) -> str | None:
     """The unit of the limit that an option sets; None for any other option."""
-    names = {spec.metadata["option"].replace("-", "_"): spec.metadata["unit"] for _, spec in public_limits()}
+    names = {spec.dest: spec.unit for _, spec in public_limits()}
     return names.get(action.dest)
 
 
 def chosen(room: type[L], args: argparse.Namespace) -> L:
     """The limits of one room as the arguments have them."""
-    values = {
-        spec.name: getattr(args, spec.metadata["option"].replace("-", "_"))
-        for owner, spec in public_limits()
-        if owner is room
-    }
+    values = {spec.name: getattr(args, spec.dest) for owner, spec in public_limits() if owner is room}
     return room(**values)
 
 

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import datetime as dt
-import ipaddress
 import os
-import tempfile
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -21,8 +18,8 @@ if TYPE_CHECKING:
     from poise.net.certificates import ServerTLS
 
 ALPN = ("http/1.1",)
-VALID = dt.timedelta(days=30)  # thrown away when the server stops; a month is longer than any demonstration
-BACKDATED = dt.timedelta(days=1)  # for clients whose clock is behind ours
+VALID = 30  # days; thrown away when the server stops; a month is longer than any demonstration
+BACKDATED = 1  # day, for clients whose clock is behind ours
 
 
 def server_tls(args: argparse.Namespace) -> ServerTLS | None:
@@ -48,6 +45,8 @@ def contradictions(args: argparse.Namespace) -> Iterator[tuple[str, str]]:
 
 def _throw_away() -> ServerTLS:
     """A certificate of our own for the names and addresses of this machine."""
+    import tempfile
+
     from poise.net.certificates import ServerTLS
 
     pem, fingerprint = self_signed(
@@ -75,6 +74,8 @@ def self_signed(names: list[str]) -> tuple[bytes, str]:
         ) from error
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "Poise, for a while")])
+    import datetime as dt
+
     now = dt.datetime.fromtimestamp(RealClock().wall(), dt.UTC)
     certificate = (
         x509.CertificateBuilder()
@@ -82,8 +83,8 @@ def self_signed(names: list[str]) -> tuple[bytes, str]:
         .issuer_name(subject)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - BACKDATED)
-        .not_valid_after(now + VALID)
+        .not_valid_before(now - dt.timedelta(days=BACKDATED))
+        .not_valid_after(now + dt.timedelta(days=VALID))
         .add_extension(
             x509.SubjectAlternativeName([_general_name(name) for name in dict.fromkeys(names)]),
             critical=False,
@@ -98,6 +99,8 @@ def self_signed(names: list[str]) -> tuple[bytes, str]:
 
 
 def _general_name(name: str) -> x509.GeneralName:
+    import ipaddress
+
     from cryptography import x509
 
     try:

@@ -8,7 +8,6 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -21,7 +20,6 @@ from poise.cli.secure import server_tls
 from poise.cli.standard import say
 from poise.cli.welcome import welcome
 from poise.errors import MachineFault
-from poise.files.live import Live
 from poise.files.locate import Root
 from poise.files.server import FileServer
 from poise.files.site import Site
@@ -127,7 +125,11 @@ def scheme_of(tls: ServerTLS | None) -> str:
 
 
 def _site(args: argparse.Namespace, root: Root, rules: SiteRules, reactor: Reactor, tell: Tell) -> Site:
-    live = Live(reactor, args.dir, root.limits) if args.live else None
+    live = None
+    if args.live:
+        from poise.files.live import Live
+
+        live = Live(reactor, args.dir, root.limits)
     if live is not None and live.by == "polling":
         tell(f"changes are looked for every {root.limits.look:g} s: this system does not tell them")
     return Site(
@@ -195,7 +197,7 @@ def _fit_descriptors(wanted: ListenLimits, poller: str | None, tell: Tell = say)
     if fits >= wanted.connections:
         return wanted
     tell(f"this process may open {soft} files: taking at most {fits} connections (raise it with ulimit -n)")
-    return replace(wanted, connections=fits)
+    return wanted.but(connections=fits)
 
 
 def _say_exhausted(error: OSError, delay: float) -> None:

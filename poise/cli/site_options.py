@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from poise.cli.options import FALSE, TRUE
 from poise.errors import MachineFault
+from poise.wire.pattern import pattern
 
 if TYPE_CHECKING:
     from poise.files.fieldrules import FieldRule
@@ -30,16 +31,16 @@ FALLBACK = "index.html"
 
 REDIRECT = "redirect"
 
-PAGE = re.compile(r".+\.x?html?", re.IGNORECASE | re.DOTALL)
+PAGE = pattern(r".+\.x?html?", re.IGNORECASE | re.DOTALL)
 
 VALUES = {
     "--spa": PAGE,
-    "--clean-urls": re.compile(REDIRECT),
-    "--cors": re.compile(r"\*|.+://.*", re.DOTALL),
+    "--clean-urls": pattern(REDIRECT),
+    "--cors": pattern(r"\*|.+://.*", re.DOTALL),
 }
 """What a word has to look like to be the value of an option that can do without one."""
 
-GLOB_SIGN = re.compile(r"[*?\[{/.]")
+GLOB_SIGN = pattern(r"[*?\[{/.]")
 """What no name of a header field has, and most patterns do."""
 
 SITE = """\

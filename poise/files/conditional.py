@@ -12,12 +12,12 @@ that breaks the grammar, except that it still keeps the date beside it from bein
 
 from __future__ import annotations
 
-import re
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
 from poise.files.entity import Entity
 from poise.wire.http.dates import parse_http_date
+from poise.wire.pattern import pattern
 
 if TYPE_CHECKING:
     from poise.wire.http.head import Fields
@@ -25,12 +25,10 @@ if TYPE_CHECKING:
 ENTITY_TAG = r'(?:W/)?"[!\x23-\x7E\x80-\xFF]*+"'
 """RFC 9110, 8.8.3: entity-tag = [ weak ] opaque-tag."""
 
-ENTITY_TAG_LIST = re.compile(
-    rf"[ \t]*+(?:,[ \t]*+)*+{ENTITY_TAG}(?:[ \t]*+,[ \t]*+(?:{ENTITY_TAG})?+)*+[ \t]*+"
-)
+ENTITY_TAG_LIST = pattern(rf"[ \t]*+(?:,[ \t]*+)*+{ENTITY_TAG}(?:[ \t]*+,[ \t]*+(?:{ENTITY_TAG})?+)*+[ \t]*+")
 """RFC 9110, 5.6.1.2: a recipient takes empty elements."""
 
-EACH_TAG = re.compile(ENTITY_TAG)
+EACH_TAG = pattern(ENTITY_TAG)
 
 
 class Verdict(Enum):

@@ -19,7 +19,6 @@ from poise.files.codings import VARY, compressible, sibling, state_of
 from poise.files.compress import Compressor, Offload, Packed, Pieces
 from poise.files.conditional import Verdict, evaluate
 from poise.files.entity import Entity, entity_of, settled
-from poise.files.live import SCRIPT as LIVE_SCRIPT
 from poise.files.locate import Root
 from poise.files.located import Consulted, Located
 from poise.files.media import media_type
@@ -201,6 +200,8 @@ class Contents:
 
     def _live_page(self, found: Located, kind: str, fields: Fields, status: int) -> Reply:
         """A page with the script that loads it again at its end. It is never kept: it is about to change."""
+        from poise.files.live import SCRIPT  # those who write pages pay for it
+
         size = found.stat.st_size
         if size > self._limits.live_page:
             return Reply(
@@ -211,7 +212,7 @@ class Contents:
         return Reply(
             status,
             [*own, *(field for field in fields if field[0].lower() != "cache-control")],
-            data + LIVE_SCRIPT.encode(),
+            data + SCRIPT.encode(),
         )
 
 

@@ -8,12 +8,12 @@ every site that the person visits.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection
 
 from poise.files.fieldrules import Field
 from poise.wire.http import grammar
 from poise.wire.http.head import Fields
+from poise.wire.pattern import pattern
 
 ANYBODY = "*"
 
@@ -21,7 +21,7 @@ REMEMBERED = (
     "600"  # seconds: a browser need not ask again for so long, nor does a change take longer to be noticed
 )
 
-ORIGIN = re.compile(rf"([a-z][a-z0-9+.\-]*+)://({grammar.uri_host})(?::([0-9]{{1,5}}+))?+")
+ORIGIN = pattern(rf"([a-z][a-z0-9+.\-]*+)://({grammar.uri_host})(?::([0-9]{{1,5}}+))?+")
 
 PORTS = {"http": "80", "https": "443"}
 

@@ -12,7 +12,7 @@ validators, and neither has one whose time no HTTP date can express.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from poise.wire.http.dates import http_date
 
@@ -28,8 +28,7 @@ LATEST_NS = 253_402_300_800 * SECOND_NS
 """The beginning of the year 10000."""
 
 
-@dataclass(frozen=True, slots=True)
-class Entity:
+class Entity(NamedTuple):
     """The validators of one state of a file; None where it has none."""
 
     etag: str | None

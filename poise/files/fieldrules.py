@@ -13,15 +13,15 @@ last one that matches counts; an empty value takes the field away. Not everythin
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
 from poise.wire.http import grammar
+from poise.wire.pattern import pattern
 
 EVERYTHING = "**"
 
-CONNECTION = re.compile(
+CONNECTION = pattern(
     "connection|content-length|date|keep-alive|proxy-connection|te|trailer|transfer-encoding|upgrade"
 )
 MADE = frozenset(("allow", "content-encoding", "content-range", "location"))
@@ -34,24 +34,24 @@ OWN_PAGE = frozenset(("cache-control", "content-security-policy"))
 CORS = "access-control-"
 """How the names of the fields begin that let other sites read this one."""
 
-VALUE = re.compile(r"[\x21-\x7e](?:[\t \x21-\x7e]*+(?<=[\x21-\x7e]))?+")
+VALUE = pattern(r"[\x21-\x7e](?:[\t \x21-\x7e]*+(?<=[\x21-\x7e]))?+")
 """RFC 9110, 5.5: field-value, without the octets beyond ASCII that nobody agrees about."""
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800, "y": 31_536_000}
 
-LIFETIME = re.compile(r"([0-9]{1,6})([smhdwy])")
+LIFETIME = pattern(r"([0-9]{1,6})([smhdwy])")
 
 FOREVER = "max-age=31536000, immutable"
 """For what never changes under its name (RFC 8246)."""
 
 WITH_SECONDS = frozenset(("max-age", "s-maxage", "stale-if-error", "stale-while-revalidate"))
 
-WITHOUT = re.compile(
+WITHOUT = pattern(
     "immutable|must-revalidate|must-understand|no-cache|no-store|no-transform|private|proxy-revalidate|public"
 )
 """Directives of RFC 9111, 5.2.2, RFC 5861 and RFC 8246."""
 
-DIRECTIVE = re.compile(rf"({grammar.token})(?:=({grammar.token}))?+")
+DIRECTIVE = pattern(rf"({grammar.token})(?:=({grammar.token}))?+")
 
 Field = tuple[str, str]
 

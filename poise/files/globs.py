@@ -31,8 +31,9 @@ from unicodedata import normalize
 
 from poise.files.names import Names
 from poise.limits import FileLimits
+from poise.wire.pattern import pattern
 
-IGNORABLE = re.compile(
+IGNORABLE = pattern(
     "[\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164"
     "\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
 )
@@ -87,9 +88,9 @@ class Globs:
         self._automaton = automaton = Automaton(most)
         self._ends: list[tuple[int, int]] = []
         """For each pattern the places where it ends: those that end for a folder, and those that do for a file."""
-        for pattern in patterns:
+        for each in patterns:
             folders = files = 0
-            for tokens in alternatives(pattern, most):
+            for tokens in alternatives(each, most):
                 end, only_folders = automaton.add(tokens)
                 folders |= end
                 files |= 0 if only_folders else end
@@ -356,7 +357,7 @@ class Reader:
         )
 
 
-CLASS = re.compile(r"\[([!^]?+)(\]?+(?:[^\]\\]|\\.)*+)\]", re.DOTALL)
+CLASS = pattern(r"\[([!^]?+)(\]?+(?:[^\]\\]|\\.)*+)\]", re.DOTALL)
 """A closing bracket that comes first is one of the characters."""
 
-MEMBER = re.compile(r"(\\.|[^\\])(?:-(\\.|[^\\]))?+", re.DOTALL)
+MEMBER = pattern(r"(\\.|[^\\])(?:-(\\.|[^\\]))?+", re.DOTALL)

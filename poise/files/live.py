@@ -35,6 +35,9 @@ SCRIPT_HASH = "sha256-Q220OtN7jOpAmhFDxCRbSSY8Wc92/iVRKqlKAQfyAuc="
 class Live:
     """The pages that listen, and the folder whose changes they are told."""
 
+    path = PATH
+    """Where they listen."""
+
     def __init__(self, reactor: Reactor, folder: str, limits: FileLimits | None = None) -> None:
         """Raises MachineFault when ``folder`` cannot be watched."""
         self._limits = limits or FileLimits()

@@ -19,17 +19,17 @@ something to a header, to HTML or to a browser's idea of a URL.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
 from poise.errors import RequestError
+from poise.wire.pattern import pattern
 
 Names = tuple[bytes, ...]
 
 NOT_FOUND = "There is nothing at this address."
 """The one sentence of every 404, so that two of them can never be told apart."""
 
-PATH = re.compile(r"/[!-$&-\[\]-~]*+(?:%[0-9A-Fa-f]{2}[!-$&-\[\]-~]*+)*+")
+PATH = pattern(r"/[!-$&-\[\]-~]*+(?:%[0-9A-Fa-f]{2}[!-$&-\[\]-~]*+)*+")
 """Visible ASCII without ``\\``, and whole escapes. More than RFC 3986's pchar: browsers send ``[`` and ``|``."""
 
 WELL_KNOWN = b".well-known"
@@ -41,7 +41,7 @@ ESCAPES = tuple(chr(byte) if byte in UNRESERVED else f"%{byte:02X}" for byte in 
 
 OCTETS = {f"{byte:02x}".encode(): bytes((byte,)) for byte in range(256)}
 
-QUERY_STRAY = re.compile(r"[^A-Za-z0-9\-._~!$&'()*+,;=:@/?%]")
+QUERY_STRAY = pattern(r"[^A-Za-z0-9\-._~!$&'()*+,;=:@/?%]")
 """What may not stand in a query (RFC 3986, 3.4)."""
 
 CONTROLS = {

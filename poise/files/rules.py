@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 from poise.files import cors
@@ -29,6 +28,7 @@ from poise.files.fieldrules import Field, FieldRule, changed, field_rule, varyin
 from poise.files.globs import Globs
 from poise.files.names import Names, nameable
 from poise.limits import FileLimits
+from poise.limits.record import Record, derived
 from poise.wire.http.accept import prefers
 from poise.wire.http.head import Fields
 
@@ -45,6 +45,8 @@ ERROR_PAGES: Mapping[str, str] = {"404": "404.html"}
 
 HTML = b".html"
 
+DEFAULT_LIMITS = FileLimits()
+
 FALLBACK_VARY: Field = ("Vary", "Accept, Sec-Fetch-Mode")
 """What the fallback, and its absence, hangs on."""
 
@@ -57,8 +59,7 @@ class Shorter(NamedTuple):
     unless: tuple[Names, ...]
 
 
-@dataclass(frozen=True, kw_only=True)
-class SiteRules:
+class SiteRules(Record):
     """Everything that a site may be told. Raises ValueError, with a sentence for people, for what makes no sense."""
 
     index: tuple[str, ...] = INDEX
@@ -68,7 +69,7 @@ class SiteRules:
     clean_urls: CleanURLs = False
     spa: str | None = None
     """The fallback's file, a path below the root; None for none."""
-    error_pages: Mapping[str, str] = field(default_factory=lambda: ERROR_PAGES)
+    error_pages: Mapping[str, str] = ERROR_PAGES
     """Status, or ``4xx`` and ``5xx`` for those that have no page of their own → a file below the root. The status stays
     what it is; a file that is not there has no effect, nor has an empty text."""
     headers: tuple[FieldRule, ...] = ()
@@ -83,32 +84,30 @@ class SiteRules:
     """Whether names that begin with a dot are there for clients."""
     symlinks: Symlinks = "inside"
     """Which links are followed: those that stay below the root, all, or none."""
-    limits: FileLimits = field(default_factory=FileLimits, repr=False)
+    limits: FileLimits = DEFAULT_LIMITS
 
-    index_names: Names = field(init=False, repr=False, compare=False)
-    spa_names: Names | None = field(init=False, repr=False, compare=False)
-    _pages: Mapping[str, Names] = field(init=False, repr=False, compare=False)
-    _hidden: Globs = field(init=False, repr=False, compare=False)
-    _cached: Globs = field(init=False, repr=False, compare=False)
-    _headed: Globs = field(init=False, repr=False, compare=False)
+    index_names: Names = derived(init=False)
+    spa_names: Names | None = derived(init=False)
+    _pages: Mapping[str, Names] = derived(init=False)
+    _hidden: Globs = derived(init=False)
+    _cached: Globs = derived(init=False)
+    _headed: Globs = derived(init=False)
 
-    def __post_init__(self) -> None:
+    def _begin(self) -> None:
         if self.symlinks not in SYMLINKS:
             raise ValueError(f"symlinks are followed {', '.join(SYMLINKS)}; not {self.symlinks!r}")
         pages = {check_status(status): file for status, file in self.error_pages.items()}
-        made = {
-            "index_names": tuple(index_name(name) for name in self.index),
-            "spa_names": None if self.spa is None else names_below(self.spa),
-            "_pages": {status: names_below(file) for status, file in pages.items() if file},
-            "_hidden": Globs(self.hide, self.limits),
-            "_cached": Globs([rule.glob for rule in self.cache], self.limits),
-            "_headed": Globs([rule.glob for rule in self.headers], self.limits),
-            "headers": tuple(field_rule(rule.name, rule.value, rule.glob) for rule in self.headers),
-            "cache": tuple(field_rule(rule.name, rule.value, rule.glob) for rule in self.cache),
-            "cors": tuple(cors.origin(each) for each in self.cors),
-        }
-        for name, value in made.items():
-            object.__setattr__(self, name, value)
+        self._derive(
+            index_names=tuple(index_name(name) for name in self.index),
+            spa_names=None if self.spa is None else names_below(self.spa),
+            _pages={status: names_below(file) for status, file in pages.items() if file},
+            _hidden=Globs(self.hide, self.limits),
+            _cached=Globs([rule.glob for rule in self.cache], self.limits),
+            _headed=Globs([rule.glob for rule in self.headers], self.limits),
+            headers=tuple(field_rule(rule.name, rule.value, rule.glob) for rule in self.headers),
+            cache=tuple(field_rule(rule.name, rule.value, rule.glob) for rule in self.cache),
+            cors=tuple(cors.origin(each) for each in self.cors),
+        )
 
     # -- what is there ------------------------------------------------------------------------------------------
 

@@ -13,18 +13,16 @@ connection does not send the body (RFC 9110, 9.3.2).
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any
 
 from poise.errors import RequestError
-from poise.files import live as reloading
 from poise.files.compress import Compressor
 from poise.files.content import Contents
 from poise.files.entity import settled
 from poise.files.fieldrules import Field, varying
-from poise.files.folder import Folders, Offload
 from poise.files.locate import Root
-from poise.files.located import Consulted, Located, not_found
+from poise.files.located import Consulted, Located, not_found, refusal
 from poise.files.names import Names, clean_query, names_of, path_of
 from poise.files.rules import FALLBACK_VARY, SiteRules
 from poise.http.errorpage import error_reply
@@ -35,6 +33,11 @@ from poise.loop.offload import offload as offload_to
 from poise.loop.reactor import Reactor
 from poise.wire.http.accept import prefers
 
+if TYPE_CHECKING:
+    from poise.files.folder import Folders
+    from poise.files.live import Live
+
+Offload = Callable[..., Any]
 ALLOW = ("Allow", "GET, HEAD, OPTIONS")
 KEPT_BY_AN_ERROR_PAGE = frozenset({"allow", "retry-after"})
 
@@ -51,7 +54,7 @@ class Site:
         limits: FileLimits | None = None,
         reactor: Reactor | None = None,
         offload: Offload | None = None,
-        live: reloading.Live | None = None,
+        live: Live | None = None,
         compress: bool = True,
         siblings: bool = True,
         name: str = "files",
@@ -67,7 +70,7 @@ class Site:
         self.root = root
         self.limits = limits or root.limits
         if live is not None:  # who is told of a change must not be given what was there before it
-            self.limits = replace(self.limits, freshness=0)
+            self.limits = self.limits.but(freshness=0)
         self.rules = rules or SiteRules()
         self._dressed = bool(self.rules.headers or self.rules.cache or self.rules.cors)
         self._live = live
@@ -76,10 +79,9 @@ class Site:
             self._dressed or live is not None or self.rules.clean_urls or self.rules.spa is not None
         )
         """Whether all that is missing is answered the same, whatever it is called."""
-        hider = self.rules.hider if self.rules.hide else None
-        self._folders = Folders(
-            root, self.limits, offload=offload, reactor=reactor, hider=hider, live=live is not None, name=name
-        )
+        self._offload = offload
+        self._reactor = reactor
+        self._name = name
         self._contents = Contents(
             root,
             wall,
@@ -89,6 +91,23 @@ class Site:
             siblings=siblings,
             live=live is not None,
             kind_for=self.rules.content_type,
+        )
+
+    @cached_property
+    def _folders(self) -> Folders:
+        """What few sites are asked for is loaded when they are first, if there are descriptors for it."""
+        try:
+            from poise.files.folder import Folders
+        except OSError as error:
+            raise refusal(error) from error
+        return Folders(
+            self.root,
+            self.limits,
+            offload=self._offload,
+            reactor=self._reactor,
+            hider=self.rules.hider if self.rules.hide else None,
+            live=self._live is not None,
+            name=self._name,
         )
 
     def reply(self, request: Request) -> Reply | None:
@@ -104,7 +123,7 @@ class Site:
         return self._refuse(request, RequestError(405, "Files here can only be read."), ALLOW)
 
     def _get(self, request: Request) -> Reply | None:
-        if self._live is not None and request.path == reloading.PATH:
+        if self._live is not None and request.path == self._live.path:
             return self._live.reply()
         try:
             found = self._find(request.path)

@@ -7,14 +7,15 @@ that listens on loopback alone answers only to names that cannot be anybody else
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
 
+from poise.wire.pattern import pattern
+
 # RFC 6761, 6.3: localhost and everything below it is loopback and is never asked of the DNS.
-LOCAL_NAME = re.compile(
+LOCAL_NAME = pattern(
     r"(?:[^:\[\]]+\.)?localhost\.?|127(?:\.[0-9]{1,3}){1,3}|\[::1\]|\[::ffff:127(?:\.[0-9]{1,3}){3}\]"
 )
-PORT = re.compile(r":[0-9]*\Z")
+PORT = pattern(r":[0-9]*\Z")
 
 
 def name_of(host: str) -> str:

@@ -20,7 +20,6 @@ Clients repeat themselves to the byte, so the first key is the whole head as it 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from poise.http.clock import DateClock
 from poise.http.gist import Gists
@@ -153,7 +152,7 @@ class Memo:
     def retire(self) -> None:
         """Forget everything, and remember nothing more."""
         self.clear()
-        self._limits = replace(self._limits, memo_bytes=0)
+        self._limits = self._limits.but(memo_bytes=0)
 
     def clear(self) -> None:
         """Forget everything: the site itself has changed."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from poise.errors import ProgramFault
@@ -20,16 +19,18 @@ Address = tuple[object, ...] | str
 """Who asks: ``(host, port, …)`` as the socket layer names a peer, or a text for a local one."""
 
 
-@dataclass(slots=True)
 class FileBody:
     """``count`` bytes of an open file from ``offset`` on, sent without passing through the program.
 
     It owns its descriptor. The file may still shrink: what the sender finds decides, not ``count``.
     """
 
-    fd: int
-    offset: int
-    count: int
+    __slots__ = ("count", "fd", "offset")
+
+    def __init__(self, fd: int, offset: int, count: int) -> None:
+        self.fd = fd
+        self.offset = offset
+        self.count = count
 
     def close(self) -> None:
         """Close the descriptor; may be repeated."""
@@ -94,17 +95,33 @@ class Reply:
         return f"<Reply {self.status} {type(self.body).__name__} length={self.length}>"
 
 
-@dataclass(slots=True)
 class Request:
     """A parsed head with its whole body, who sent it, and over which scheme (``http`` or ``https``)."""
 
-    head: RequestHead
-    body: bytes
-    peer: Address
-    scheme: str
-    deliver: Callable[[Request, Reply], None] | None = field(default=None, repr=False, compare=False)
-    on_gone: Callable[[], object] | None = field(default=None, repr=False, compare=False)
-    """Called when the connection is lost before ``answer`` was called: what is being done for it can be given up."""
+    __slots__ = ("body", "deliver", "head", "on_gone", "peer", "scheme")
+
+    def __init__(
+        self,
+        head: RequestHead,
+        body: bytes,
+        peer: Address,
+        scheme: str,
+        deliver: Callable[[Request, Reply], None] | None = None,
+    ) -> None:
+        self.head = head
+        self.body = body
+        self.peer = peer
+        self.scheme = scheme
+        self.deliver = deliver
+        self.on_gone: Callable[[], object] | None = None
+        """Called when the connection is lost before ``answer`` was called: what is being done for it can be given up."""
+
+    def __repr__(self) -> str:
+        return f"<Request {self.line} {len(self.body)} bytes from {self.peer}>"
+
+    def for_target(self, target: str) -> Request:
+        """The same for something else, as far as its line goes."""
+        return Request(self.head._replace(target=target), self.body, self.peer, self.scheme)
 
     def answer(self, reply: Reply) -> None:
         """Answer a request for which ``respond`` has returned None; on the loop's own thread, once.

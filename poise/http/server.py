@@ -16,7 +16,6 @@ pulled as the client takes it; or returns None and answers later with ``request.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from poise.errors import RequestError
@@ -252,7 +251,7 @@ class HTTPServer:
 
         if reply.covers is not None:
             covers = reply.covers
-            line = logged(replace(request, head=replace(request.head, target=IN_ITS_PLACE)))
+            line = logged(request.for_target(IN_ITS_PLACE))
             if line.count(IN_ITS_PLACE) == (self.log is not None):
                 memo.offer_refusal(
                     raw,

@@ -9,7 +9,7 @@ reason says so.
 
 from __future__ import annotations
 
-from poise.limits.limit import KIB, MIB, Checked, check
+from poise.limits.limit import KIB, MIB, Checked, Limit, check
 from poise.limits.rooms import (
     ConnectLimits,
     DatagramLimits,
@@ -34,6 +34,7 @@ __all__ = [
     "FileLimits",
     "FrameLimits",
     "HttpLimits",
+    "Limit",
     "ListenLimits",
     "LogLimits",
     "LoopLimits",

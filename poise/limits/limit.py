@@ -3,11 +3,31 @@
 from __future__ import annotations
 
 import math
-from dataclasses import Field, field, fields
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar, NamedTuple
+
+from poise.limits.record import Record
 
 KIB = 1024
 MIB = 1024 * KIB
+
+
+class Limit(NamedTuple):
+    """What is said of one limit where it is declared."""
+
+    name: str
+    type: str
+    default: float
+    unit: str
+    reason: str
+    option: str | None
+    low: float
+    high: float
+
+    @property
+    def dest(self) -> str:
+        """The option's name among parsed arguments."""
+        return (self.option or "").replace("-", "_")
 
 
 def limit(
@@ -19,25 +39,31 @@ def limit(
     low: float = 1,
     high: float = math.inf,
 ) -> Any:
-    """A dataclass field that knows its unit, its reason and the range that makes sense."""
-    metadata = {"unit": unit, "reason": reason, "option": option, "low": low, "high": high}
-    return field(default=default, metadata=metadata)
+    """A field of a Checked record that knows its unit, its reason and the range that makes sense."""
+    return Limit("", "", default, unit, reason, option, low, high)
 
 
-class Checked:
+class Checked(Record):
     """Refuses values outside the declared range when a limits object is made."""
 
-    __slots__ = ()
+    LIMITS: ClassVar[Mapping[str, Limit]] = {}
 
-    def __post_init__(self) -> None:
-        for spec in fields(self):  # type: ignore[arg-type]  # every subclass is a dataclass
-            check(spec, getattr(self, spec.name))
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        cls.LIMITS = {
+            name: spec._replace(name=name, type=cls.__annotations__[name])
+            for name, spec in cls.DEFAULTS.items()
+        }
+        cls.DEFAULTS = {name: spec.default for name, spec in cls.LIMITS.items()}
+
+    def _begin(self) -> None:
+        for name, spec in self.LIMITS.items():
+            check(spec, getattr(self, name))
 
 
-def check(spec: Field[Any], value: float) -> None:
+def check(spec: Limit, value: float) -> None:
     """Raise ValueError with a sentence for people when ``value`` is outside the range of ``spec``."""
-    low, high = spec.metadata["low"], spec.metadata["high"]
+    low, high = spec.low, spec.high
     if not low <= value <= high:
         bounds = f"at least {low:.12g}" if high == math.inf else f"between {low:.12g} and {high:.12g}"
-        unit = spec.metadata["unit"]
-        raise ValueError(f"{spec.name.replace('_', ' ')} must be {bounds} ({unit}), not {value:.12g}")
+        raise ValueError(f"{spec.name.replace('_', ' ')} must be {bounds} ({spec.unit}), not {value:.12g}")

@@ -1,13 +1,10 @@
-"""The limits of each room: one frozen dataclass for one room."""
+"""The limits of each room: one record for one room."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 from poise.limits.limit import KIB, MIB, Checked, limit
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class LoopLimits(Checked):
     """The reactor: what one turn may do."""
 
@@ -47,7 +44,6 @@ class LoopLimits(Checked):
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ListenLimits(Checked):
     """The listener: who gets in, and how fast."""
 
@@ -96,7 +92,6 @@ class ListenLimits(Checked):
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectLimits(Checked):
     """Connecting: how long to wait for whom."""
 
@@ -117,7 +112,6 @@ class ConnectLimits(Checked):
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class TLSLimits(Checked):
     """TLS."""
 
@@ -130,7 +124,6 @@ class TLSLimits(Checked):
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class StreamLimits(Checked):
     """A stream: how much moves at a time and how long a stalled peer is waited for."""
 
@@ -185,7 +178,6 @@ class StreamLimits(Checked):
         return min(self.read_first, self.read_size)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class FrameLimits(Checked):
     """Messages in a stream: how long one may be, and how many at a time."""
 
@@ -201,7 +193,6 @@ class FrameLimits(Checked):
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class DatagramLimits(Checked):
     """Datagrams: how large, how many at a time, and how many wait."""
 
@@ -246,7 +237,6 @@ class DatagramLimits(Checked):
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class DiscoveryLimits(Checked):
     """Finding servers in the local network: how often is asked, and how often answered."""
 
@@ -273,7 +263,6 @@ class DiscoveryLimits(Checked):
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessLimits(Checked):
     """Child processes: how soon the end of one is noticed on a system without pidfd."""
 
@@ -285,7 +274,6 @@ class ProcessLimits(Checked):
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class HttpLimits(Checked):
     """HTTP: how large a request may be and how long each phase of it may take."""
 

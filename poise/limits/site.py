@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from poise.limits.limit import KIB, MIB, Checked, limit
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class FileLimits(Checked):
     """A folder as a web site: what is remembered, for how long, and how much is shown."""
 
@@ -157,7 +154,6 @@ class FileLimits(Checked):
     settings: int = limit(256 * KIB, "bytes", "the longest poise.toml: it may be a stranger's")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerLimits(Checked):
     """Worker processes: how often one is tried, and how long it is waited for."""
 
@@ -192,7 +188,6 @@ class WorkerLimits(Checked):
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class LogLimits(Checked):
     """The access log."""
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import errno
 import threading
-import traceback
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -142,11 +141,14 @@ def _pickled_answer(request: bytes) -> tuple[bool, Any]:
 
 def _portable(error: BaseException) -> BaseException:
     """``error`` with its traceback as a note, as tracebacks cannot be sent; in words when it cannot be sent either."""
+    import traceback  # few calls fail
     from multiprocessing.reduction import ForkingPickler
 
     error.add_note("in the process:\n" + "".join(traceback.format_exception(error)))
     try:
         ForkingPickler.loads(ForkingPickler.dumps(error))
     except Exception:  # noqa: BLE001 - whatever its class makes of being pickled
+        import traceback
+
         return ProgramFault("".join(traceback.format_exception(error)))
     return error

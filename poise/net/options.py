@@ -29,10 +29,10 @@ import os
 import socket
 import struct
 import sys
-from dataclasses import dataclass, fields
 from typing import NamedTuple
 
 from poise.errors import MachineFault
+from poise.limits.record import Record
 
 Value = bool | int | str | None
 SOL, TCP, IPV4, IPV6 = socket.SOL_SOCKET, socket.IPPROTO_TCP, socket.IPPROTO_IP, socket.IPPROTO_IPV6
@@ -70,8 +70,7 @@ class Scope(enum.Enum):
     IPV6 = "IPv6 sockets"
 
 
-@dataclass(frozen=True, slots=True)
-class Option:
+class Option(NamedTuple):
     """A row of the table: ``constant`` is the socket module's name, ``over_ipv6`` the one that IPv6 sockets use."""
 
     scope: Scope
@@ -115,8 +114,7 @@ OPTIONS: dict[str, Option] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SocketOptions:
+class SocketOptions(Record):
     """Options for a socket that is about to be made; None leaves the system's default.
 
     Times are whole seconds, sizes bytes, the time to live hops. ``multicast_interface`` is a name, an index, or an
@@ -139,7 +137,7 @@ class SocketOptions:
     multicast_loop: bool | None = None
     multicast_interface: str | int | None = None
 
-    def __post_init__(self) -> None:
+    def _begin(self) -> None:
         for name, value in self.chosen().items():
             check(name, value)
         times = [name for name in self.chosen() if name.startswith("keepalive_")]
@@ -148,8 +146,7 @@ class SocketOptions:
 
     def chosen(self) -> dict[str, Value]:
         """The options that are not left to the system."""
-        every = ((spec.name, getattr(self, spec.name)) for spec in fields(self))
-        return {name: value for name, value in every if value is not None}
+        return {name: value for name, value in self.as_dict().items() if value is not None}
 
     def apply(self, sock: socket.socket) -> None:
         """Set them on ``sock``, which is best not bound yet. Raises like :func:`set_option`."""

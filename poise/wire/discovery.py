@@ -16,7 +16,7 @@ from __future__ import annotations
 import enum
 import struct
 import unicodedata
-from dataclasses import dataclass
+from typing import NamedTuple
 
 MAGIC = b"Pois"
 VERSION = 1
@@ -53,15 +53,13 @@ class Kind(enum.IntEnum):
     ANSWER = 2
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(NamedTuple):
     """Who is there? ``query`` is eight random bytes."""
 
     query: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """I am. ``instance`` is eight random bytes, the same in every answer of one server; ``age`` its whole seconds."""
 
     query: bytes

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import re
 from typing import Any
 
@@ -13,14 +12,14 @@ from poise import limits
 from poise.cli import options, processors
 from poise.cli.main import parser
 from poise.cli.options import chosen, default_of, number_of, shown, variable
-from poise.limits import Checked
+from poise.limits import Checked, Limit
 
 PUBLIC = [
     spec
     for room in vars(limits).values()
     if isinstance(room, type) and issubclass(room, Checked) and room is not Checked
-    for spec in dataclasses.fields(room)  # type: ignore[arg-type]
-    if spec.metadata["option"]
+    for spec in room.LIMITS.values()
+    if spec.option
 ]
 
 
@@ -64,9 +63,8 @@ def test_every_public_limit_is_an_option_with_its_unit_and_default(
     text = helped(capsys, monkeypatch)
     assert len(PUBLIC) > 10
     for spec in PUBLIC:
-        meta = spec.metadata
-        assert f"--{meta['option']} " in text
-        assert f"{meta['reason']} (default: {default_of(spec)} {meta['unit']})" in text
+        assert f"--{spec.option} " in text
+        assert f"{spec.reason} (default: {default_of(spec)} {spec.unit})" in text
 
 
 def test_every_option_says_what_it_does(
@@ -91,7 +89,7 @@ def test_help_leaves_out_what_is_rare_and_says_how_to_see_it(
     assert text.index("what: DIR") < text.index("where:") < text.index("help: -h") < text.index("examples:")
     assert "poise serve ~/Photos --lan" in text
     for spec in PUBLIC:
-        assert f"--{spec.metadata['option']} " not in text.partition("examples:")[0]
+        assert f"--{spec.option} " not in text.partition("examples:")[0]
 
 
 def test_help_fits_the_window_and_leaves_examples_as_they_are(
@@ -121,20 +119,20 @@ def test_without_options_everything_has_its_default() -> None:
         assert chosen(room, args) == room()
 
 
-@pytest.mark.parametrize("spec", PUBLIC, ids=lambda spec: str(spec.metadata["option"]))
-def test_every_limit_reaches_its_room(spec: dataclasses.Field[Any]) -> None:
-    option = spec.metadata["option"]
+@pytest.mark.parametrize("spec", PUBLIC, ids=lambda spec: str(spec.option))
+def test_every_limit_reaches_its_room(spec: Limit) -> None:
+    option = spec.option
     typed = parsed(f"--{option}", "777")
-    set_before = parsed(**{variable(option): "777"})
+    set_before = parsed(**{variable(str(option)): "777"})
     for args in (typed, set_before):
         values: dict[str, Any] = {}
         for room in options.LIMITS:
-            values |= dataclasses.asdict(chosen(room, args))  # type: ignore[call-overload]
+            values |= chosen(room, args).as_dict()
         assert values[spec.name] == 777
 
 
-def limit(name: str) -> dataclasses.Field[Any]:
-    return next(spec for spec in PUBLIC if spec.metadata["option"] == name)
+def limit(name: str) -> Limit:
+    return next(spec for spec in PUBLIC if spec.option == name)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -56,7 +55,7 @@ def test_a_remembered_reply_hangs_only_on_what_is_said(tmp_path: Path, asked: As
         site = Site(root, wall=lambda: LATER, rules=rules)
         one = request(asked.path)
         fields = Spied(asked.fields)
-        one.head = dataclasses.replace(one.head, fields=fields)
+        one.head = one.head._replace(fields=fields)
         reply = site.reply(one)
         if reply is None or reply.validator is None:
             return

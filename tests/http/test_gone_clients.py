@@ -5,7 +5,6 @@ from __future__ import annotations
 import socket
 import struct
 from collections.abc import Iterator
-from dataclasses import replace
 
 import pytest
 
@@ -46,7 +45,7 @@ def test_an_endless_reply_ends_although_there_is_more_input() -> None:
 
         return Reply(200, body=body())
 
-    with web(endless, stream_limits=replace(SMALL_QUEUE, read_size=4096)) as site:
+    with web(endless, stream_limits=SMALL_QUEUE.but(read_size=4096)) as site:
         client = site.client()
         client.send(get("/endless"))
         client.wait(1000)

@@ -66,7 +66,7 @@ class House:
         reactor.on_error = self.errors.append
 
     def open(self, heard: Listener | None = None, **kwargs: Any) -> tuple[Datagram, Listener]:
-        limits = {key: kwargs.pop(key) for key in list(kwargs) if key in DatagramLimits.__slots__}
+        limits = {key: kwargs.pop(key) for key in list(kwargs) if key in DatagramLimits.FIELDS}
         heard = heard or Listener()
         protocol = heard
         transport = open_datagram(self.reactor, lambda: protocol, limits=DatagramLimits(**limits), **kwargs)

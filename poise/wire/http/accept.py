@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 
 from poise.wire.http.grammar import OWS, quoted_string, token
+from poise.wire.pattern import pattern
 
 FULL = 1000
 """The weight 1, and of everything that says none."""
@@ -28,23 +29,23 @@ ANYTHING = "*"
 ALIASES = {"x-gzip": "gzip", "x-compress": "compress"}
 """Section 8.4.1."""
 
-MEMBER = re.compile(r'(?:\A|,)((?:[^,"]++|"(?:[^"\\]++|\\.)*+"?+)*+)', re.DOTALL)
+MEMBER = pattern(r'(?:\A|,)((?:[^,"]++|"(?:[^"\\]++|\\.)*+"?+)*+)', re.DOTALL)
 """Up to the next comma that no quotes enclose. Quotes that never end take the rest along, which then means nothing."""
 
-QVALUE = re.compile(r"0(?:\.[0-9]{0,3}+)?+|1(?:\.0{0,3}+)?+")
+QVALUE = pattern(r"0(?:\.[0-9]{0,3}+)?+|1(?:\.0{0,3}+)?+")
 
 _weight = rf"(?:{OWS};{OWS}[qQ]=({QVALUE.pattern}))?+"
 
-CODING = re.compile(rf"({token}){_weight}")
+CODING = pattern(rf"({token}){_weight}")
 
-LANGUAGE = re.compile(rf"([A-Za-z]{{1,8}}+(?:-[A-Za-z0-9]{{1,8}}+)*+|\*){_weight}")
+LANGUAGE = pattern(rf"([A-Za-z]{{1,8}}+(?:-[A-Za-z0-9]{{1,8}}+)*+|\*){_weight}")
 """With a language-range of RFC 4647 section 2.1."""
 
 _parameter = rf"{OWS};{OWS}(?:({token})=({token}|{quoted_string}))?+"
 
-PARAMETER = re.compile(_parameter)
+PARAMETER = pattern(_parameter)
 
-MEDIA_RANGE = re.compile(rf"({token}/{token})((?:{_parameter})*+)")
+MEDIA_RANGE = pattern(rf"({token}/{token})((?:{_parameter})*+)")
 
 
 def choose_coding(value: str | None, offered: Sequence[str], most: int) -> str | None:

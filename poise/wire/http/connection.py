@@ -21,8 +21,8 @@ The states and their table are in :mod:`poise.wire.http.states`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from enum import Enum, auto
+from typing import NamedTuple
 
 from poise.errors import ProgramFault, RequestError
 from poise.limits import HttpLimits
@@ -56,18 +56,16 @@ OWN_FIELDS = frozenset(("content-length", "transfer-encoding", "connection", "da
 WITHOUT_CONTENT = frozenset((204, 304))
 
 
-@dataclass(frozen=True, slots=True)
-class Data:
+class Data(NamedTuple):
     """Some bytes of a request's body, as they arrived."""
 
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class EndOfMessage:
+class EndOfMessage(NamedTuple):
     """The request is whole. ``trailers`` came after a chunked body; they are not part of the head."""
 
-    trailers: Fields = field(default=NO_TRAILERS)
+    trailers: Fields = NO_TRAILERS
 
 
 class Framing(Enum):

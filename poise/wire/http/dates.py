@@ -7,21 +7,24 @@ a Sunday) is no date: a recipient ignores it.
 from __future__ import annotations
 
 import re
-from datetime import date
+import time
 from math import floor
+
+from poise.wire.pattern import pattern
 
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 LONG_DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 DAY_SECONDS = 86400
-EPOCH = date(1970, 1, 1).toordinal()
+FIRST, LAST = -62_135_596_800, 253_402_300_800  # the seconds of the years 1 to 9999
+EPOCH = 719_163  # the ordinal of 1 January 1970
 
 _day_name = "|".join(DAYS)
 _long_day_name = "|".join(LONG_DAYS)
 _month = "|".join(MONTHS)
 _time = r"(?P<hour>[0-9]{2}):(?P<minute>[0-9]{2}):(?P<second>[0-9]{2})"
 _FORMS = tuple(
-    re.compile(form)
+    pattern(form)
     for form in (
         # IMF-fixdate: Sun, 06 Nov 1994 08:49:37 GMT
         rf"(?P<name>{_day_name}), (?P<day>[0-9]{{2}}) (?P<month>{_month}) (?P<year>[0-9]{{4}}) {_time} GMT",
@@ -38,15 +41,10 @@ def http_date(seconds: float) -> str:
 
     Raises ValueError outside the years 1 to 9999, which four digits cannot write.
     """
-    days, rest = divmod(floor(seconds), DAY_SECONDS)
-    try:
-        day = date.fromordinal(EPOCH + days)
-    except (OverflowError, ValueError):
-        raise ValueError(f"{seconds} is outside the years 1 to 9999") from None
-    hour, rest = divmod(rest, 3600)
-    minute, second = divmod(rest, 60)
-    name, month = DAYS[day.weekday()], MONTHS[day.month - 1]
-    return f"{name}, {day.day:02} {month} {day.year:04} {hour:02}:{minute:02}:{second:02} GMT"
+    if not FIRST <= seconds < LAST:
+        raise ValueError(f"{seconds} is outside the years 1 to 9999")
+    year, month, day, hour, minute, second, weekday, *_ = time.gmtime(floor(seconds))
+    return f"{DAYS[weekday]}, {day:02} {MONTHS[month - 1]} {year:04} {hour:02}:{minute:02}:{second:02} GMT"
 
 
 def parse_http_date(text: str, *, now: float | None = None) -> int | None:
@@ -66,6 +64,8 @@ def _seconds(match: re.Match[str], now: float | None) -> int | None:
     hour, minute, second = int(match["hour"]), int(match["minute"]), int(match["second"])
     if hour > 23 or minute > 59 or second > 60:  # 60: a leap second
         return None
+    from datetime import date  # few ask for it, and it is a good part of a start
+
     year = int(match["year"])
     if len(match["year"]) == 2:
         year = _whole_year(year, now)
@@ -81,5 +81,7 @@ def _seconds(match: re.Match[str], now: float | None) -> int | None:
 def _whole_year(year: int, now: float | None) -> int:
     if now is None:
         return year + (1900 if year >= 69 else 2000)
+    from datetime import date
+
     latest = date.fromordinal(EPOCH + floor(now) // DAY_SECONDS).year + 50
     return latest - (latest - year) % 100

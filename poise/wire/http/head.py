@@ -22,7 +22,6 @@ targets.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import NamedTuple, NoReturn
 
 from poise.errors import RequestError
@@ -76,8 +75,7 @@ class Fields:
         return f"Fields({self._pairs!r})"
 
 
-@dataclass(frozen=True, slots=True)
-class RequestHead:
+class RequestHead(NamedTuple):
     """What a request asks for and how its message is framed.
 
     ``path`` is still percent-encoded and begins with "/", or is "*". ``host`` is in lower case, with its port
@@ -223,6 +221,8 @@ def compose_head(line: RequestLine, block: FieldBlock) -> RequestHead:
 def parse_host(value: str) -> str:
     """``uri-host [":" port]`` in lower case (RFC 9110 section 7.2). Raises RequestError 400 for anything
     else."""
+    if grammar.PLAIN_HOST.fullmatch(value) is not None:
+        return value.lower()
     match = grammar.HOST.fullmatch(value)
     if match is None or int(match[1] or 0) > LARGEST_PORT:
         raise RequestError(

@@ -13,17 +13,17 @@ One liberty is taken with the grammar, which others take too: spaces and tabs ma
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
 from poise.wire.http.grammar import OWS, field_content
+from poise.wire.pattern import pattern
 
 Span = tuple[int, int]
 """The first byte, counted from 0, and the number of bytes, at least 1."""
 
 UNIT = "bytes"
 
-RANGE_SPEC = re.compile(rf"([0-9]++){OWS}-{OWS}([0-9]*+)|-{OWS}([0-9]++)")
+RANGE_SPEC = pattern(rf"([0-9]++){OWS}-{OWS}([0-9]*+)|-{OWS}([0-9]++)")
 """Section 14.1.1: int-range or suffix-range."""
 
 DIGITS = 19
@@ -31,7 +31,7 @@ DIGITS = 19
 
 BEYOND = 10**DIGITS
 
-FIELD_CONTENT = re.compile(field_content)
+FIELD_CONTENT = pattern(field_content)
 
 PART_END = b"\r\n"
 """After the content of each part (RFC 2046 section 5.1.1); it belongs to the delimiter that follows."""

@@ -6,18 +6,18 @@ of its line is our own fault, and therefore a ValueError, never bytes on the wir
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
 from poise.wire.http import grammar
 from poise.wire.http.statuses import REASONS
+from poise.wire.pattern import pattern
 
 __all__ = ["CONTINUE", "LAST_CHUNK", "REASONS", "chunk", "reply_head"]
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 LAST_CHUNK = b"0\r\n\r\n"
 
-_FIELD_LINES = re.compile(rf"(?:{grammar.field_line}\r\n)*+")
+_FIELD_LINES = pattern(rf"(?:{grammar.field_line}\r\n)*+")
 
 
 def reply_head(status: int, fields: Iterable[tuple[str, str]], *, date: str) -> bytes:
