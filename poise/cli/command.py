@@ -10,7 +10,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
-from functools import cache, partial
+from functools import partial
 from typing import Any, cast
 
 from poise.cli import options, sources, standard
@@ -18,11 +18,13 @@ from poise.cli import options, sources, standard
 HELP = frozenset({"-h", "--help", "--help-all"})
 
 
+argparse._ = str  # type: ignore[attr-defined]
+"""Its own few words have no translation in any system, but it looks for one in the file system, each time it says one."""
+
 MARGIN = 2  # columns, as argparse leaves free
 USUAL_WIDTH = 80  # columns, where there is no window
 
 
-@cache
 def window_width() -> int:
     """The width of the window in columns: what COLUMNS says, else what the terminal does."""
     try:

@@ -12,7 +12,6 @@ line that ``line_of`` makes; so this one pays nothing for them.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
@@ -43,8 +42,10 @@ def escape(text: str) -> str:
 
 def local_stamp(seconds: int) -> str:
     """Seconds since the epoch as the common log format has it: ``23/Nov/2026:14:22:04 +0000``, local time."""
-    local = time.localtime(seconds)
-    return f"{local.tm_mday:02}/{MONTHS[local.tm_mon - 1]}/{time.strftime('%Y:%H:%M:%S %z', local)}"
+    from datetime import datetime  # needed when the first line is written, and a good part of a start
+
+    local = datetime.fromtimestamp(seconds).astimezone()
+    return f"{local.day:02}/{MONTHS[local.month - 1]}/{local:%Y:%H:%M:%S %z}"
 
 
 class AccessLog:

@@ -40,9 +40,14 @@ def resolve(address: tuple[str, int]) -> list[tuple[socket.AddressFamily, Any]]:
     if not host:
         every: list[tuple[socket.AddressFamily, Any]] = [(socket.AF_INET, ("0.0.0.0", port))]
         return [(socket.AF_INET6, ("::", port, 0, 0)), *every] if socket.has_ipv6 else every
+    host = host.strip("[]")
     try:
+        # Text is looked up in a table of all the world's letters first, bytes are not.
         found = socket.getaddrinfo(
-            host.strip("[]"), port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE | socket.AI_NUMERICSERV
+            host.encode() if host.isascii() else host,
+            port,
+            type=socket.SOCK_STREAM,
+            flags=socket.AI_PASSIVE | socket.AI_NUMERICSERV,
         )
     except (socket.gaierror, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import unicodedata
 from pathlib import Path
 from typing import Any
@@ -84,7 +83,7 @@ def test_what_is_written_is_read(message: Question | Answer) -> None:
 
 
 def test_an_answer_is_never_larger_than_its_question() -> None:
-    assert len(write(dataclasses.replace(ANSWER, name="x" * LONGEST_NAME))) == len(write(Question(QUERY)))
+    assert len(write(ANSWER._replace(name="x" * LONGEST_NAME))) == len(write(Question(QUERY)))
 
 
 @pytest.mark.parametrize("whole", [QUESTION_BYTES, ANSWER_BYTES])
@@ -180,11 +179,11 @@ def check(message: Question | Answer | None) -> None:
 )
 def test_what_cannot_be_said(changes: dict[str, Any], said: str) -> None:
     with pytest.raises(ValueError, match=said):
-        write(dataclasses.replace(ANSWER, **changes))
+        write(ANSWER._replace(**changes))
 
 
 def test_an_age_beyond_the_field_is_the_greatest() -> None:
-    read = parse(write(dataclasses.replace(ANSWER, age=OLDEST + 1)))
+    read = parse(write(ANSWER._replace(age=OLDEST + 1)))
     assert isinstance(read, Answer)
     assert read.age == OLDEST
 

@@ -7,7 +7,6 @@ a Sunday) is no date: a recipient ignores it.
 from __future__ import annotations
 
 import re
-import time
 from math import floor
 
 from poise.wire.pattern import pattern
@@ -18,6 +17,9 @@ MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", 
 DAY_SECONDS = 86400
 FIRST, LAST = -62_135_596_800, 253_402_300_800  # the seconds of the years 1 to 9999
 EPOCH = 719_163  # the ordinal of 1 January 1970
+THURSDAY = 3  # that it was
+SINCE_MARCH_0 = 719_468  # days until then from 1 March of the year 0
+DAYS_OF_400_YEARS = 146_097
 
 _day_name = "|".join(DAYS)
 _long_day_name = "|".join(LONG_DAYS)
@@ -43,8 +45,27 @@ def http_date(seconds: float) -> str:
     """
     if not FIRST <= seconds < LAST:
         raise ValueError(f"{seconds} is outside the years 1 to 9999")
-    year, month, day, hour, minute, second, weekday, *_ = time.gmtime(floor(seconds))
-    return f"{DAYS[weekday]}, {day:02} {MONTHS[month - 1]} {year:04} {hour:02}:{minute:02}:{second:02} GMT"
+    days, rest = divmod(floor(seconds), DAY_SECONDS)
+    year, month, day = _calendar(days)
+    hour, rest = divmod(rest, 3600)
+    minute, second = divmod(rest, 60)
+    name = DAYS[(days + THURSDAY) % 7]
+    return f"{name}, {day:02} {MONTHS[month]} {year:04} {hour:02}:{minute:02}:{second:02} GMT"
+
+
+def _calendar(days: int) -> tuple[int, int, int]:
+    """Year, month (0 for January) and day of the month, so many days after 1 January 1970, in the Gregorian calendar.
+
+    A year is counted from its March, so that the day that some have and others have not is its last one: then months are
+    alternately 31 and 30 days long but for July and August, which is what 153 days in 5 months come to. The library that
+    knows it all costs a good part of a start.
+    """
+    era, day = divmod(days + SINCE_MARCH_0, DAYS_OF_400_YEARS)
+    year = (day - day // 1460 + day // 36_524 - day // 146_096) // 365
+    day -= 365 * year + year // 4 - year // 100
+    month = (5 * day + 2) // 153
+    day -= (153 * month + 2) // 5
+    return 400 * era + year + (month > 9), (month + 2) % 12, day + 1
 
 
 def parse_http_date(text: str, *, now: float | None = None) -> int | None:
