@@ -40,6 +40,7 @@ class TLSStream(TLSOutput):
     __slots__ = (
         "_cause",
         "_deadline",
+        "_direct",
         "_factory",
         "_failed",
         "_is_client",
@@ -65,6 +66,7 @@ class TLSStream(TLSOutput):
         self._factory = factory
         self._failed = failed
         self._limits = limits if limits is not None else TLSLimits()
+        self._direct = True  # the protocol takes bytes, and has no buffer of its own to be filled
         self._read_posted = False
         self._cause: Exception | None = None  # what ended the connection, when it was not the stream below
         self._rest = b""  # plain text that did not fit into the protocol's buffer
@@ -127,6 +129,7 @@ class TLSStream(TLSOutput):
     def set_protocol(self, protocol: AnyProtocol) -> None:
         """Hand the stream over to another protocol, of either kind."""
         self._protocol = protocol
+        self._direct = not hasattr(protocol, "get_buffer")
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         """What Stream knows and, until it is lost: ``alpn``, ``cipher``, ``compression``, ``peercert``, ``version``, ``ssl_object``, ``sslcontext``."""
@@ -152,9 +155,29 @@ class TLSStream(TLSOutput):
         self._handshake()
 
     def data_received(self, data: bytes) -> None:
-        self._engine.feed(data)
-        if self._phase != HANDSHAKE or self._handshake():
-            self._read()
+        engine = self._engine
+        engine.feed(data)
+        if self._phase is not OPEN or self._rest or self._ended or not self._reading:
+            if self._phase is not HANDSHAKE or self._handshake():
+                self._read()
+            return
+        # Nearly always one record has come, whole: it is handed up without the loop that sees to all the rest.
+        try:
+            plain = engine.read()
+        except TLSError as error:
+            self._lose(error)
+            return
+        if engine.outgoing.pending:
+            self._send(engine.output())
+        if plain:
+            if self._direct:
+                self._protocol.data_received(plain)  # type: ignore[union-attr]  # told apart when it came
+            else:
+                self._rest = hand_over(self._protocol, plain)
+            if self._rest or not engine.hungry:
+                self._read(len(plain) - len(self._rest) + RECORD_COST)
+        elif plain is not None:
+            self._end_of_input()
 
     def eof_received(self) -> bool:
         self._engine.cut = True
@@ -196,7 +219,7 @@ class TLSStream(TLSOutput):
         if done:
             self._deadline.cancel()
             self._phase = OPEN
-            self._protocol = self._factory()
+            self.set_protocol(self._factory())
             self._failed = None
             self._protocol.connection_made(self)  # type: ignore[arg-type]  # it is a stream in all but the class
         return done
@@ -206,12 +229,12 @@ class TLSStream(TLSOutput):
 
     # -- reading ---------------------------------------------------------------------------------
 
-    def _read(self) -> None:
-        """Hand up what can be decrypted, at most about one read budget of it."""
+    def _read(self, taken: int = 0) -> None:
+        """Hand up what can be decrypted, at most about one read budget of it, of which so much is ``taken`` already."""
         self._read_posted = False
         if self._lower.is_closing() and not self._lower.is_mute():  # a callback of the protocol has raised
             return
-        budget = self.limits.portion
+        budget = self.limits.portion - taken
         while self._reading and self._phase == OPEN and not self._ended:
             if budget <= 0:
                 self._read_more_later()

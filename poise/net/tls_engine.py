@@ -66,27 +66,27 @@ class Engine:
     Raises ValueError for a name that is none, and without one when the context wants to check it.
     """
 
-    __slots__ = ("_incoming", "_input", "_outgoing", "cut", "tls")
+    __slots__ = ("_input", "cut", "incoming", "outgoing", "tls")
 
     def __init__(self, context: ssl.SSLContext, *, server_side: bool, server_name: str | None) -> None:
         if context.check_hostname and not server_name:
             # With a socket the library refuses this itself; without one it would take any trusted certificate.
             raise ValueError("whose certificate should it be? a server name is needed")
-        self._incoming = ssl.MemoryBIO()
-        self._outgoing = ssl.MemoryBIO()
+        self.incoming = ssl.MemoryBIO()
+        self.outgoing = ssl.MemoryBIO()
         self._input = NOTHING  # what the library has not been shown yet
-        self.tls = context.wrap_bio(self._incoming, self._outgoing, server_side, server_name)
+        self.tls = context.wrap_bio(self.incoming, self.outgoing, server_side, server_name)
         self.cut = False
 
     @property
     def hungry(self) -> bool:
         """Whether everything that came has been read, and reading again would find nothing."""
-        return not (self._input or self._incoming.pending or self.cut)
+        return not (self._input or self.incoming.pending or self.cut)
 
     def feed(self, data: bytes) -> None:
         """Cipher text has come."""
         if not self._input and len(data) <= PIECE:
-            self._incoming.write(data)  # shown at once: to be asked for it first would cost an exception
+            self.incoming.write(data)  # shown at once: to be asked for it first would cost an exception
             return
         self._input = memoryview(b"".join((self._input, data)) if self._input else data)
 
@@ -130,18 +130,18 @@ class Engine:
         if 0 < len(data) <= SENT and isinstance(data, bytes):
             taken = self.tls.write(data)  # by far the most are one record, and need no views
             if taken == len(data):
-                return self._outgoing.read()
+                return self.outgoing.read()
             data = data[taken:]
         rest = memoryview(data).cast("B")
         records = []
         while rest:
             rest = rest[self.tls.write(rest[:SENT]) :]
-            records.append(self._outgoing.read())
+            records.append(self.outgoing.read())
         return b"".join(records)
 
     def goodbye(self) -> bytes:
         """Our ``close_notify``: nothing may be encrypted after it, reading goes on (RFC 8446, 6.1)."""
-        kept = self._incoming.read()
+        kept = self.incoming.read()
         try:
             self.tls.unwrap()
         except ssl.SSLError:  # it misses the peer's, which is read in its turn
@@ -152,12 +152,12 @@ class Engine:
 
     def output(self) -> bytes:
         """What the library has to tell the peer by itself: the handshake, an alert, a key update; or ``b""``."""
-        return self._outgoing.read() if self._outgoing.pending else b""
+        return self.outgoing.read() if self.outgoing.pending else b""
 
     def _show_more(self) -> bool:
         if not self._input:
             return False
-        self._incoming.write(self._input[:PIECE])
+        self.incoming.write(self._input[:PIECE])
         # An empty rest must not keep the memory of the whole.
         self._input = self._input[PIECE:] if len(self._input) > PIECE else NOTHING
         return True

@@ -74,7 +74,7 @@ class TLSOutput(Protocol, Transport):
             self._wait(memoryview(data).tobytes())
             self._check_water()
         else:
-            self._send(self._engine.encrypt(data))
+            self._lower.write(self._engine.encrypt(data))
 
     def sendfile(self, fd: int, offset: int, count: int) -> None:
         """Queue a part of a file, to be encrypted as the peer takes it. The stream owns ``fd``, as Stream does."""
