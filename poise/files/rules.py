@@ -169,6 +169,11 @@ class SiteRules(Record):
 
     # -- header fields ------------------------------------------------------------------------------------------
 
+    @property
+    def asks_who(self) -> bool:
+        """Whether an answer hangs on the Origin of its request."""
+        return bool(self.cors) and cors.ANYBODY not in self.cors
+
     def content_type(self, names: Names) -> str | None:
         """The media type that a rule gives the file ``names``; None when the name decides."""
         chosen = [rule.value for rule in self._matching(names) if rule.name.lower() == "content-type"]

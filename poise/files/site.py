@@ -298,7 +298,7 @@ class Site:
         if self.rules.spa is not None and (not names or names == self.rules.spa_names or reply.status == 404):
             reply.fields = tuple(varying(reply.fields, FALLBACK_VARY[1]))
         if self._dressed:
-            origin = request.fields.get("origin")
+            origin = request.fields.get("origin") if self.rules.asks_who else None
             reply.fields = tuple(
                 self.rules.fields_for(
                     reply.fields, names, folder=folder, status=reply.status, own=own, origin=origin

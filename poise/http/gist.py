@@ -32,8 +32,10 @@ FRAMING = frozenset(
 )
 """What decides about every request."""
 
-CHOOSING = frozenset((b"accept", b"accept-charset", b"accept-encoding", b"accept-language"))
-"""What chooses between representations, and so is named by Vary where it matters."""
+CHOOSING = frozenset(
+    (b"accept", b"accept-charset", b"accept-encoding", b"accept-language", b"origin", b"sec-fetch-mode")
+)
+"""What chooses between replies, and so is named by Vary where it matters (RFC 9110, 12.5.5; Fetch, 3.3.6)."""
 
 
 class Gists:

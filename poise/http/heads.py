@@ -3,12 +3,13 @@
 The same bytes give the same parse, always, so what is remembered can never be wrong. A client asks for many things but says
 the same of itself each time, so the field block is remembered apart from the request line: many URLs
 from a few kinds of client hit. A block is kept on second sight and memory is bounded in bytes by two generations, as
-in the reply memo; a client that makes every head different costs one small integer each.
+in the reply memo; a client that makes every head different takes none.
 """
 
 from __future__ import annotations
 
 from poise.errors import RequestError
+from poise.http.sights import Sights
 from poise.limits import HttpLimits
 from poise.wire.http.head import (
     FieldBlock,
@@ -20,13 +21,12 @@ from poise.wire.http.head import (
 )
 
 ENTRY_BYTES = 2048  # what a parsed block of a dozen fields takes besides its own bytes, rounded up
-SEEN = 4096  # hashes of blocks seen once; the set starts anew when it is full
 
 
 class HeadMemo:
     """``parse`` stands in for ``parse_head``: the same heads, the same errors."""
 
-    __slots__ = ("_half", "_old", "_seen", "_size", "_young")
+    __slots__ = ("_half", "_old", "_sights", "_size", "_young")
 
     def __init__(self, memory: int) -> None:
         """``memory`` in bytes; 0 remembers nothing."""
@@ -34,7 +34,7 @@ class HeadMemo:
         self._young: dict[bytes, FieldBlock] = {}
         self._old: dict[bytes, FieldBlock] = {}
         self._size = 0
-        self._seen: set[int] = set()
+        self._sights = Sights()
 
     def parse(self, raw: bytes, limits: HttpLimits) -> RequestHead:
         start = request_line_length(raw, limits)
@@ -49,11 +49,7 @@ class HeadMemo:
         return compose_head(line, parsed)
 
     def _offer(self, block: bytes, parsed: FieldBlock) -> None:
-        mark = hash(block)
-        if mark not in self._seen:
-            if len(self._seen) >= SEEN:
-                self._seen.clear()
-            self._seen.add(mark)
+        if not self._sights.again(block):
             return
         size = len(block) + ENTRY_BYTES
         if size > self._half:

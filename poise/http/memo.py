@@ -9,7 +9,7 @@ Clients repeat themselves to the byte, so the first key is the whole head as it 
   rate, of a secret or of time;
 * a reply is good until ``good_until``: the earlier of its freshness and the next second (its Date). Then the
   validator looks at every path again that was consulted, present or absent;
-* a head is kept on second sight, so that a stream of unique heads only costs a little integer each; a gist at once, unless
+* a head is kept on second sight, so that a stream of unique heads takes no memory (:mod:`poise.http.sights`); a gist at once, unless
   its target has parts that a client makes up: there are only so many files;
 * what is not there is looked for anew each time, and refused in the words that were kept (:mod:`poise.http.refusals`);
 * memory is bounded in bytes by two generations of a plain dict: when the young one is full it becomes the old
@@ -25,17 +25,17 @@ from poise.http.clock import DateClock
 from poise.http.gist import Gists
 from poise.http.refusals import REPLY_BYTES, Refusal, Refusals, shared
 from poise.http.remembered import Remembered
+from poise.http.sights import Sights
 from poise.limits import FileLimits
 
 KEY_BYTES = 150  # of a key besides its bytes: the object, its place in the dict
 FREE = frozenset(b"?%")  # in a target: what lets a client write one address in endless ways
-SEEN = 16_384  # hashes of heads seen once; the set starts anew when it is full
 
 
 class Memo:
     """Replies by the bytes of the head that asked for them."""
 
-    __slots__ = ("_dates", "_generation", "_limits", "_old", "_seen", "_size", "gists", "refusals", "young")
+    __slots__ = ("_dates", "_generation", "_limits", "_old", "_sights", "_size", "gists", "refusals", "young")
 
     def __init__(self, limits: FileLimits, dates: DateClock, gists: Gists | None = None) -> None:
         """Without ``gists`` only heads that are the same to the byte get the same reply."""
@@ -43,7 +43,7 @@ class Memo:
         self._old: dict[bytes, Remembered] = {}
         self._size = 0  # of the young generation
         self._generation = 0
-        self._seen: set[int] = set()
+        self._sights = Sights()
         self._limits = limits
         self._dates = dates
         self.gists = gists
@@ -117,15 +117,7 @@ class Memo:
 
     def _wants(self, key: bytes) -> bool:
         """Whether ``key`` was seen before."""
-        if not self._limits.memo_bytes:
-            return False
-        mark = hash(key)
-        if mark in self._seen:
-            return True
-        if len(self._seen) >= SEEN:
-            self._seen.clear()
-        self._seen.add(mark)
-        return False
+        return self._limits.memo_bytes > 0 and self._sights.again(key)
 
     def _keep(self, key: bytes, entry: Remembered) -> None:
         size = len(key) + KEY_BYTES
@@ -160,5 +152,5 @@ class Memo:
         self._old = {}
         self._size = 0
         self._generation += 1
-        self._seen.clear()
+        self._sights.clear()
         self.refusals.clear()

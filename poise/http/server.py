@@ -87,7 +87,7 @@ class HTTPServer:
 
     looked_at: frozenset[str] | None = None
     """The request fields, in lower case, that a reply with a validator may depend on: two requests that agree in them
-    get the same one. None: on any. What only chooses between representations is named by the reply's Vary, too."""
+    get the same one. None: on any. Those of ``gist.CHOOSING`` count only where the reply names them in its Vary, too."""
 
     def respond(self, request: Request) -> Reply | None:
         """Answer ``request``, whose body is whole; None when ``request.answer`` will be called later.

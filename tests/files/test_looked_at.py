@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from poise.files.fieldrules import FieldRule
 from poise.files.locate import Root
 from poise.files.rules import SiteRules
 from poise.files.server import LOOKED_AT
@@ -41,7 +42,13 @@ class Spied(Fields):
 
 @pytest.mark.parametrize("asked", [*ASKS, *SITE_ASKS], ids=lambda asked: asked.name)
 @pytest.mark.parametrize(
-    "rules", [SiteRules(), SiteRules(cors=("https://a.example",), spa="app.html")], ids=["plain", "rules"]
+    "rules",
+    [
+        SiteRules(),
+        SiteRules(cors=("https://a.example",), spa="app.html"),
+        SiteRules(cors=("*",), headers=(FieldRule("**", "X-A", "b"),)),
+    ],
+    ids=["plain", "rules", "for everybody"],
 )
 def test_a_remembered_reply_hangs_only_on_what_is_said(tmp_path: Path, asked: Ask, rules: SiteRules) -> None:
     """Heads that agree in LOOKED_AT get the same reply, and those that choose differently only where Vary says so."""

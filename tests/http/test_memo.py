@@ -9,7 +9,8 @@ import pytest
 
 from poise.http.clock import DateClock
 from poise.http.gist import Gists
-from poise.http.memo import SEEN, Memo
+from poise.http.memo import Memo
+from poise.http.sights import PLACES
 from poise.http.message import Reply, Request
 from poise.http.remembered import ENTRY_BYTES, Remembered
 from poise.limits import FileLimits, HttpLimits, ListenLimits
@@ -570,12 +571,14 @@ def test_what_is_not_good_any_more_is_forgotten_in_both_generations() -> None:
 
 def test_the_heads_that_were_seen_once_are_bounded() -> None:
     held = memo()
-    for number in range(3 * SEEN):
+    many = PLACES // 4
+    for number in range(many):
         offer(held, b"%d" % number)
-        assert len(held._seen) <= SEEN
-    assert not held.young
-    offer(held, b"%d" % (3 * SEEN - 1))
-    assert len(held.young) == 1
+    assert len(held.young) < many // 255  # a mark that says the same of another head is one in 255
+    before = len(held.young)
+    offer(held, b"%d" % (many - 1))
+    assert len(held.young) == before + 1
+    assert len(held._sights._marks) == PLACES
 
 
 def test_an_entry_counts_what_it_holds() -> None:
