@@ -84,7 +84,8 @@ class Memo:
                 self._forget(head)
                 return False
             entry.fresh_until = now + self._limits.freshness
-        entry.say(self._dates.current(now).encode("ascii"))
+        if (date := self._dates.current(now)) != entry.date:
+            entry.say(date)
         entry.good_until = min(entry.fresh_until, self._dates.until)
         return True
 

@@ -7,13 +7,13 @@ load and run nothing.
 
 from __future__ import annotations
 
-from poise.http.style import STYLE, STYLE_HASH
+from poise.http.style import BRIEF_HASH, BRIEF_STYLE, STYLE, STYLE_HASH
 
 ESCAPED = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;"})
 
 
-def page_fields(script: str = "") -> tuple[tuple[str, str], ...]:
-    """The header fields of a page whose only script, if any, has the hash ``script``."""
+def page_fields(script: str = "", style: str = STYLE_HASH) -> tuple[tuple[str, str], ...]:
+    """The header fields of a page whose style, and whose only script, if any, have these hashes."""
     # `img-src` lets the browser ask for the site's own icon; a page with a script has a form and may talk to its server.
     more = (
         f"; script-src '{script}'; connect-src 'self'; form-action 'self'"
@@ -21,7 +21,7 @@ def page_fields(script: str = "") -> tuple[tuple[str, str], ...]:
         else "; form-action 'none'"
     )
     policy = (
-        f"default-src 'none'; style-src '{STYLE_HASH}'; img-src 'self'; media-src 'self'"
+        f"default-src 'none'; style-src '{style}'; img-src 'self'; media-src 'self'"
         f"{more}; base-uri 'none'; frame-ancestors 'none'"
     )
     return (
@@ -34,8 +34,8 @@ def page_fields(script: str = "") -> tuple[tuple[str, str], ...]:
     )
 
 
-PAGE_FIELDS = page_fields()
-"""Those of a page without a script."""
+PAGE_FIELDS = page_fields(style=BRIEF_HASH)
+"""Those of a :func:`page`."""
 
 HEAD = """\
 <!doctype html>
@@ -60,12 +60,12 @@ def escape(text: str) -> str:
     return text if text.isalnum() else text.translate(ESCAPED)
 
 
-def page_head(title: str, language: str = "en") -> str:
+def page_head(title: str, language: str = "en", style: str = STYLE) -> str:
     """The beginning of a page, up to where its content starts; ``title`` is plain text."""
-    return HEAD.format(title=escape(title), style=STYLE, language=language)
+    return HEAD.format(title=escape(title), style=style, language=language)
 
 
 def page(title: str, content: str) -> bytes:
-    """A whole page; ``content`` is HTML, ``title`` is plain text."""
+    """A whole page that says one thing; ``content`` is HTML, ``title`` is plain text."""
     # A lone surrogate cannot be written as UTF-8; whatever holds one came from outside.
-    return f"{page_head(title)}{content}{TAIL}".encode("utf-8", "replace")
+    return f"{page_head(title, style=BRIEF_STYLE)}{content}{TAIL}".encode("utf-8", "replace")

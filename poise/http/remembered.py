@@ -14,6 +14,7 @@ class Remembered:
     __slots__ = (
         "_date_at",
         "data",
+        "date",
         "fresh_until",
         "generation",
         "good_until",
@@ -34,6 +35,7 @@ class Remembered:
     ) -> None:
         """``logged`` is how its line in the log ends, ``last`` whether the reply says that the connection closes."""
         self._date_at = head.index(date.encode("ascii"))
+        self.date = date
         self.data = head + body
         self.validator = validator
         self.logged = logged
@@ -46,7 +48,8 @@ class Remembered:
     def size(self) -> int:
         return len(self.data) + len(self.logged) + ENTRY_BYTES
 
-    def say(self, date: bytes) -> None:
-        """Have another Date."""
-        at = self._date_at
-        self.data = b"".join((self.data[:at], date, self.data[at + DATE_BYTES :]))
+    def say(self, date: str) -> None:
+        """Have another Date, at the cost of a copy."""
+        at, data = self._date_at, memoryview(self.data)
+        self.date = date
+        self.data = b"".join((data[:at], date.encode("ascii"), data[at + DATE_BYTES :]))

@@ -7,7 +7,9 @@ is new counts as seen, when the place is taken: then something is kept too early
 
 from __future__ import annotations
 
-PLACES = 1 << 18  # 256 KiB, of which the kernel gives what is used; room for some 50,000 heads before they crowd each other
+PLACES = (
+    1 << 18
+)  # 256 KiB, of which the kernel gives what is used; room for some 50,000 heads before they crowd each other
 
 
 class Sights:

@@ -9,7 +9,7 @@ One column of lines, three sizes of type, system fonts, one accent; both themes 
 
 from __future__ import annotations
 
-STYLE = """\
+BRIEF_STYLE = """\
 :root {
   color-scheme: light dark;
   --paper: #fcfbf9;
@@ -48,13 +48,27 @@ body {
 a { color: var(--accent); text-decoration: none; }
 a:hover { text-decoration: underline; text-underline-offset: .2em; }
 a:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; border-radius: 2px; }
-h1 { margin: 0; font-size: 1.5rem; font-weight: 400; line-height: 1.35; text-wrap: pretty; }
-h1, nav li, th:first-child { overflow-wrap: anywhere; }
-h1 b { font-weight: 600; }
+h1 { margin: 0; font-size: 1.5rem; font-weight: 400; line-height: 1.35; text-wrap: pretty; overflow-wrap: anywhere; }
 p { margin: 1rem 0 0; }
 .quiet { margin: 0 0 .5rem; color: var(--quiet); font-size: .875rem; }
+@media print {
+  html { font-size: 10pt; }
+  body { max-width: none; padding: 0; background: none; color: #000; }
+  a { color: inherit; }
+}
+"""
+"""Of a page that says one thing, an error or a redirect: whoever asks for made-up names should not be sent a table's look."""
+
+BRIEF_HASH = "sha256-wljy8mVAO0JHU3PWRRnag9ajPtm2nGibxKCAzswD84Y="
+"""What a Content-Security-Policy calls :data:`BRIEF_STYLE` (CSP 3, 6.7.3.3)."""
+
+STYLE = (
+    BRIEF_STYLE
+    + """\
+h1 b { font-weight: 600; }
 .skip { position: absolute; left: -100vw; }
 .skip:focus { left: 1rem; top: 1rem; padding: .5rem; background: var(--paper); }
+nav li, th:first-child { overflow-wrap: anywhere; }
 nav ol { display: flex; flex-wrap: wrap; gap: 0 .5rem; margin: 0 0 .5rem; padding: 0; list-style: none; }
 nav ol, thead th, tbody td { font-size: .875rem; }
 nav li + li::before { content: "/"; margin-inline-end: .5rem; color: var(--quiet); }
@@ -119,13 +133,12 @@ header + main > p:first-child { margin-top: 2rem; }
   .tools input, .tools button { font-size: 1rem; }
 }
 @media print {
-  html { font-size: 10pt; }
-  body { max-width: none; padding: 0; background: none; color: #000; }
-  a { color: inherit; }
   .skip, .tools, .pages a { display: none; }
   tr { break-inside: avoid; }
 }
 """
+)
+"""Of a page with a table: a listing, what a search has found."""
 
-STYLE_HASH = "sha256-5F/+pyTy3FNZe6Pp8HhyzELwNWuLzglfqWtJ3HOh6Q8="
-"""What a Content-Security-Policy calls :data:`STYLE` (CSP 3, 6.7.3.3)."""
+STYLE_HASH = "sha256-/5ZxH0qQDkg6unMxnxGuyrhoTCjOXmDTYppNLyBLERA="
+"""What a Content-Security-Policy calls :data:`STYLE`."""

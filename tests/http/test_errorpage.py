@@ -10,7 +10,7 @@ import pytest
 
 from poise.http.errorpage import error_reply
 from poise.http.page import escape, page
-from poise.http.style import STYLE, STYLE_HASH
+from poise.http.style import BRIEF_HASH, BRIEF_STYLE, STYLE, STYLE_HASH
 from poise.limits import HttpLimits
 from poise.wire.http.statuses import REASONS
 
@@ -70,14 +70,21 @@ def test_a_detail_is_text() -> None:
 
 
 def test_the_policy_allows_the_style_and_nothing_else() -> None:
-    digest = b64encode(sha256(STYLE.encode()).digest()).decode()
-    assert f"sha256-{digest}" == STYLE_HASH, "the style has changed: this is its hash"
+    for style, said in ((STYLE, STYLE_HASH), (BRIEF_STYLE, BRIEF_HASH)):
+        digest = b64encode(sha256(style.encode()).digest()).decode()
+        assert f"sha256-{digest}" == said, "the style has changed: this is its hash"
+        assert "</" not in style
     reply = error_reply(404, "no")
     policy = dict(reply.fields)["Content-Security-Policy"]
-    assert f"style-src 'sha256-{digest}'" in policy
+    assert f"style-src '{BRIEF_HASH}'" in policy
     assert "default-src 'none'" in policy
-    assert f"<style>{STYLE}</style>" in text_of(reply.body)
-    assert "</" not in STYLE
+    assert f"<style>{BRIEF_STYLE}</style>" in text_of(reply.body)
+
+
+def test_a_flood_of_errors_is_short() -> None:
+    """Whoever asks for what is not there is not sent the look of a table, too."""
+    reply = error_reply(404, "There is nothing at this address.")
+    assert len(text_of(reply.body)) < 2048 < len(STYLE)
 
 
 def luminance(colour: str) -> float:

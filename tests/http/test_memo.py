@@ -584,10 +584,11 @@ def test_the_heads_that_were_seen_once_are_bounded() -> None:
 def test_an_entry_counts_what_it_holds() -> None:
     one = entry(size=300)
     assert one.size >= ENTRY_BYTES + 300
-    later = http_date(86_400).encode()
+    later = http_date(86_400)
     before = one.data
     one.say(later)
-    assert one.data == before.replace(http_date(0).encode(), later)
+    assert one.data == before.replace(http_date(0).encode(), later.encode())
+    assert one.date == later
 
 
 # -- heads that differ in what changes no reply -------------------------------------------------------------
