@@ -29,7 +29,7 @@ from poise.loop.timers import TimerHandle
 from poise.net import address as addresses
 from poise.net.address import Address
 from poise.net.bound import SocketFile
-from poise.net.newcomer import AtOnce, meet
+from poise.net.newcomer import AtOnce, Bare, accept, meet, whole
 from poise.net.options import UNIX, SocketOptions
 from poise.net.protocol import AnyProtocol, check_factory
 from poise.net.stream import Stream
@@ -55,7 +55,6 @@ OF_ONE_NEWCOMER = frozenset(
     }
 )
 AHEAD_PART = 8  # of many connections one may have an eighth more than another: they come and go all the time
-close = socket.SocketType.close  # what socket.close() comes to when no file was made of it
 EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 
@@ -227,7 +226,7 @@ class Listener:
             if self.balance is not None and self._leaves_it(self.balance):
                 return
             try:
-                connection, peer = self._socket.accept()
+                newcomer, peer = accept(self._socket)
             except (BlockingIOError, InterruptedError):
                 return
             except OSError as error:
@@ -240,7 +239,7 @@ class Listener:
                 raise
             self._delay = self.limits.first_delay
             self.accepted += 1
-            self._welcome(connection, peer)
+            self._receive(newcomer, peer)
             if self._closed or not self._accepting:
                 return
 
@@ -257,26 +256,23 @@ class Listener:
         self._watch()
         return True
 
-    def _welcome(self, connection: socket.socket, peer: Any) -> None:
+    def _receive(self, newcomer: Bare, peer: Any) -> None:
+        """Turn a newcomer away, answer it at once, or make a stream of it."""
         try:
             if self._crowding and client_of(peer) in self._crowding:
                 self.refused += 1
-                connection.close()
+                newcomer.close()
                 return
             said = rest = b""
             if self._deferred and self.at_once is not None:
-                met = meet(connection, peer, self.at_once)
+                met = meet(newcomer, peer, self.at_once)
                 if met is None:
-                    close(connection)
+                    newcomer.close()
                     return
                 said, rest = met
-            connection.setblocking(False)  # Linux does not inherit it from the listener (pitfall 21)
-            if self._not_inherited is not None:
-                self._not_inherited.apply(connection)
-            protocol = self.factory()
-            stream = Stream(self.reactor, connection, protocol, peer, self._stream_limits, self._gone)
+            stream = self._welcome(newcomer, peer)
         except Exception:
-            connection.close()
+            newcomer.close()
             raise
         self._count(stream)
         try:
@@ -286,6 +282,17 @@ class Listener:
                 stream.close()
         except Exception:
             stream.abort()  # the poller refused it: select(2) and a descriptor beyond its set
+            raise
+
+    def _welcome(self, newcomer: Bare, peer: Any) -> Stream:
+        connection = whole(newcomer)
+        try:
+            connection.setblocking(False)  # Linux does not inherit it from the listener (pitfall 21)
+            if self._not_inherited is not None:
+                self._not_inherited.apply(connection)
+            return Stream(self.reactor, connection, self.factory(), peer, self._stream_limits, self._gone)
+        except Exception:
+            connection.close()
             raise
 
     def _count(self, stream: Stream) -> None:

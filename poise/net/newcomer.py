@@ -28,7 +28,22 @@ LAST_WORDS = NO_SIGNAL | NO_WAIT | MORE
 FIRST_WORDS = 4096  # bytes; whoever says as much has more to say
 
 
-def meet(connection: socket.socket, peer: Any, at_once: AtOnce) -> tuple[bytes, bytes] | None:
+Bare = socket.SocketType
+"""A socket without what Python puts around it (Lib/socket.py): enough for who is to be one for three system calls."""
+
+
+def accept(listening: socket.socket) -> tuple[Bare, Any]:
+    """``listening.accept()``, whose socket is a bare one. OSError as accept(2)."""
+    number, peer = listening._accept()  # type: ignore[attr-defined]  # what accept() itself is made of
+    return Bare(listening.family, listening.type, listening.proto, number), peer
+
+
+def whole(connection: Bare) -> socket.socket:
+    """The same connection as all others have it."""
+    return socket.socket(connection.family, connection.type, connection.proto, connection.detach())
+
+
+def meet(connection: Bare, peer: Any, at_once: AtOnce) -> tuple[bytes, bytes] | None:
     """None when ``connection`` has got its answer, or has left; else what it said, and what of its answer is still to be sent."""
     try:
         said = connection.recv(FIRST_WORDS, NO_WAIT)

@@ -10,9 +10,9 @@ import pytest
 from poise.http.clock import DateClock
 from poise.http.gist import Gists
 from poise.http.memo import Memo
-from poise.http.sights import PLACES
 from poise.http.message import Reply, Request
 from poise.http.remembered import ENTRY_BYTES, Remembered
+from poise.http.sights import PLACES
 from poise.limits import FileLimits, HttpLimits, ListenLimits
 from poise.loop.clock import ManualClock
 from poise.wire.http.dates import http_date

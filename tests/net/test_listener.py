@@ -99,12 +99,12 @@ class Failing:
         self.codes = list(codes)
         self.calls = 0
 
-    def accept(self) -> Any:
+    def _accept(self) -> Any:
         self.calls += 1
         if self.codes:
             code = self.codes.pop(0)
             raise OSError(code, os.strerror(code))
-        return self.real.accept()
+        return self.real._accept()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.real, name)
