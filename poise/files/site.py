@@ -34,6 +34,7 @@ from poise.loop.reactor import Reactor
 from poise.wire.http.accept import prefers
 
 if TYPE_CHECKING:
+    from poise.files.absent import Absence
     from poise.files.folder import Folders
     from poise.files.live import Live
 
@@ -92,6 +93,19 @@ class Site:
             live=live is not None,
             kind_for=self.rules.content_type,
         )
+
+    @cached_property
+    def _absence(self) -> Absence:
+        from poise.files.absent import Absence
+
+        return Absence(self.root, self._wall)
+
+    def _covers(self) -> Callable[[bytes], bool] | None:
+        """What tells that an address leads to nothing; it is loaded when the first one does."""
+        try:
+            return self._absence.covers
+        except OSError:  # out of descriptors
+            return None
 
     @cached_property
     def _folders(self) -> Folders:
@@ -258,7 +272,7 @@ class Site:
         """What ``error`` is answered with: the site's own page for such errors, or one of the server's own."""
         status = error.status
         reply = error_reply(status, error.detail, fields, plain=self._is_for_scripts(request))
-        covers = self.root.lacks if status == 404 and self._refuses_alike else None
+        covers = self._covers() if status == 404 and self._refuses_alike else None
         try:
             names, _ = names_of(request.path, dotfiles=True)
         except RequestError:

@@ -24,6 +24,11 @@ class FileLimits(Checked):
     head_memo_bytes: int = limit(
         4 * MIB, "bytes", "memory for remembered header fields; 0 remembers none", low=0
     )
+    names: int = limit(
+        1024,
+        "names",
+        "of the folder at the top that are kept, to refuse made-up addresses without a look; of a longer one, none",
+    )
     entries: int = limit(
         200_000,
         "entries",

@@ -104,7 +104,7 @@ class Failing:
         if self.codes:
             code = self.codes.pop(0)
             raise OSError(code, os.strerror(code))
-        return self.real._accept()
+        return self.real._accept()  # type: ignore[attr-defined]
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.real, name)

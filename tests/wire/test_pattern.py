@@ -17,7 +17,9 @@ def test_has_what_a_compiled_pattern_has(name: str) -> None:
 
 def test_is_compiled_once_and_asked_for_nothing_more() -> None:
     late = pattern(r"a(b*)")
-    assert (found := late.fullmatch("abb")) is not None and found[1] == "bb"
+    found = late.fullmatch("abb")
+    assert found is not None
+    assert found[1] == "bb"
     assert late.fullmatch is late.fullmatch
     assert type(late.sub) is type(re.compile("").sub)
 
