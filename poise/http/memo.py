@@ -78,15 +78,20 @@ class Memo:
         return entry
 
     def renew(self, head: bytes, entry: Remembered, now: float) -> bool:
-        """Make ``entry`` good again at the monotonic time ``now``; False when ``head`` had to be forgotten."""
-        if now >= entry.fresh_until:
+        """Make ``entry`` good again at the monotonic time ``now``; False when ``head`` had to be forgotten.
+
+        What would have to be looked at before the next Date is looked at with this one: so a second has one renewal less.
+        """
+        date = self._dates.current(now)
+        until = self._dates.until
+        if entry.fresh_until < until:
             if not entry.validator():
                 self._forget(head)
                 return False
             entry.fresh_until = now + self._limits.freshness
-        if (date := self._dates.current(now)) != entry.date:
+        if date != entry.date:
             entry.say(date)
-        entry.good_until = min(entry.fresh_until, self._dates.until)
+        entry.good_until = min(entry.fresh_until, until)
         return True
 
     def offer(self, head: bytes, make: Callable[[], Remembered], *, varies: bool, now: float) -> None:
