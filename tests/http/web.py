@@ -73,6 +73,7 @@ class Client:
     def __init__(self, web: Web, address: tuple[str, int], receive_buffer: int = 0) -> None:
         self.web = web
         self.sock = socket.socket()
+        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # each piece leaves when it is sent
         if receive_buffer:
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.sock.connect(address)
