@@ -352,6 +352,10 @@ class Exchange(Known):
             self._replying.end_endless()
         return True
 
+    def has_just_come(self, since: float) -> bool:
+        """Whether the client has come after the monotonic time ``since``, and has yet to say something."""
+        return self._phase is FRESH and self._deadline.since > since
+
     @property
     def busy(self) -> bool:
         return IDLE < self._phase < CLOSING or self._stream.outgoing is not None

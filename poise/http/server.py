@@ -157,8 +157,8 @@ class HTTPServer:
     def drain(self, on_drained: Callable[[], object] | None = None, *, patient: bool = False) -> None:
         """Stop accepting and let replies in flight finish, within ``limits.drain_time`` seconds.
 
-        What has arrived by now is still answered: requests of connections that the kernel has queued, too. Idle connections
-        are ended, unless the server is ``patient``, as one should be whose successor listens already: it answers the next
+        What has arrived by now is still answered: requests of connections that the kernel has queued, too, and whoever has
+        only just come is heard. Idle connections are ended, unless the server is ``patient``, as one should be whose successor listens already: it answers the next
         request of each, with ``Connection: close``, and ends those that ask nothing only when the time is over. May be
         called again without it.
         """
@@ -183,9 +183,16 @@ class HTTPServer:
             )  # after the next turn's reads: they bring what is here already
 
     def _end_idle(self) -> None:
-        done = [exchange.drain(patient=False) for exchange in list(self.exchanges)]
+        """End the connections that want nothing; whoever has only just come is heard first."""
+        moment = self.limits.first_words_time
+        since = self.reactor.now - moment
+        idle = [exchange for exchange in self.exchanges if not exchange.has_just_come(since)]
+        newcomers = len(self.exchanges) - len(idle)
+        done = [exchange.drain(patient=False) for exchange in idle]
         if not all(done):
             self.reactor.call_soon(self._end_idle)
+        elif newcomers:
+            self.reactor.call_later(moment, self._end_idle)
 
     def close(self) -> None:
         """Stop at once: what is still under way is cut."""

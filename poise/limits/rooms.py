@@ -368,3 +368,6 @@ class HttpLimits(Checked):
         option="drain-timeout",
         low=0,
     )
+    first_words_time: float = limit(
+        0.1, "seconds", "in which a client that has just come is still heard when the server stops", low=0
+    )

@@ -211,6 +211,27 @@ def test_half_a_request_is_not_waited_for() -> None:
         assert ended.times == 1
 
 
+def test_who_has_just_come_is_heard() -> None:
+    """The request of a client follows its connection at once, but not in the same moment."""
+    moment = HttpLimits().first_words_time
+    with web() as site:
+        speaks, silent, idle = (site.client() for _ in range(3))
+        idle.ask(get())
+        ended = Ended(site, patient=False)
+        assert idle.end() == b""
+        site.wait(moment / 2)
+        assert site.open == 2
+        speaks.send(get("/late"))
+        answer = speaks.answer()
+        assert (answer.status, answer.fields["connection"]) == (200, "close")
+        assert speaks.end() == b""
+        assert site.open == 1
+        site.wait(moment)
+        assert silent.end() == b""
+        site.gone()
+        assert ended.times == 1
+
+
 def test_more_of_a_request_than_is_read_at_once_is_read_first() -> None:
     """What has come is looked at turn after turn, as long as there is more."""
     with web(lambda request: Reply(200, body=str(len(request.body)).encode())) as site:

@@ -168,6 +168,7 @@ def test_draining_ends_idle_connections_at_once() -> None:
         idle.ask(get())
         partial.send(b"GET / HT")
         site.turns()
+        site.wait(HttpLimits().first_words_time)
         ended = Ended(site)
         for client in (fresh, idle, partial):
             assert client.end() == b""
