@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 import pytest
 
+from poise.limits import WorkerLimits
 from tests.cli.test_workers import children, crew, descriptors, reload, said, state, until
 from tests.support.load import Failure, Load, load
 
@@ -64,7 +65,10 @@ def figures(clients: Load, record: Record) -> None:
 def test_reloads_under_load_lose_no_request(
     keep_alive: bool, count: int, folder: Path, record_property: Record
 ) -> None:
-    with crew(folder, "--no-access-log") as served, load(served.port, keep_alive=keep_alive) as clients:
+    with (
+        crew(folder, "--no-access-log") as served,
+        load(served.port, keep_alive=keep_alive, spread=True) as clients,
+    ):
         seen = set(children(served.pid))
         for _ in range(rounds(count)):
             new = reload(served)
@@ -76,6 +80,35 @@ def test_reloads_under_load_lose_no_request(
         figures(clients, record_property)
         assert clients.failures == []
         assert clients.answered >= count
+
+
+@times
+@ways
+def test_whoever_is_told_to_end_finishes_and_another_one_goes_on(
+    keep_alive: bool, count: int, folder: Path, record_property: Record
+) -> None:
+    """One worker after the other; a kept connection that ends without a word of the reply is asked on a new one."""
+    with (
+        crew(folder, "--no-access-log") as served,
+        load(served.port, keep_alive=keep_alive, spread=True, insistent=True) as clients,
+    ):
+        begun = dict.fromkeys(children(served.pid), time.monotonic())
+        for _ in range(rounds(count)):
+            victim = min(begun, key=begun.__getitem__)
+            until(lambda at: time.monotonic() > at, begun[victim] + WorkerLimits().soon * 1.5)
+            os.kill(victim, signal.SIGTERM)
+            said(served, f"worker {victim} has ended with exit code 0; another one begins\n")
+            until(
+                lambda victim: len(children(served.pid)) == 2 and victim not in children(served.pid), victim
+            )
+            begun = {pid: begun.get(pid, time.monotonic()) for pid in children(served.pid)}
+            clients.wait(count // rounds(count))
+        clients.stop()
+        figures(clients, record_property)
+        assert clients.failures == []
+        assert clients.refused == 0, "somebody listens all the while"
+        if not keep_alive:
+            assert clients.asked_again == 0
 
 
 # -- those who do not ---------------------------------------------------------------------------------------
@@ -125,7 +158,10 @@ def kill(victim: int, port: int) -> Killed:
 def test_a_worker_killed_every_second_takes_only_its_own_connections_along(
     keep_alive: bool, count: int, folder: Path, record_property: Record
 ) -> None:
-    with crew(folder, "--no-access-log") as served, load(served.port, keep_alive=keep_alive) as clients:
+    with (
+        crew(folder, "--no-access-log") as served,
+        load(served.port, keep_alive=keep_alive, spread=True) as clients,
+    ):
         kills: list[Killed] = []
         while clients.answered < count or len(kills) < 2:
             again = time.monotonic() + PERIOD

@@ -31,11 +31,7 @@ class Failure:
 
 @dataclass
 class Load:
-    """``clients`` connections to ``port`` that ask for ``path``; ``keep_alive`` until they are told to close.
-
-    Where each request has a connection of its own they come from many addresses, as one has too few ports for all that wait
-    out their minute (TIME_WAIT).
-    """
+    """``clients`` connections to ``port`` that ask for ``path``; ``keep_alive`` until they are told to close."""
 
     port: int
     path: str = "/small.txt"
@@ -44,6 +40,8 @@ class Load:
     tls: ssl.SSLContext | None = None
     insistent: bool = False
     """Whether they come again when nobody listens, and ask again when a kept connection ends before any of the reply."""
+    spread: bool = False
+    """Whether they come from many addresses, as one has too few ports for all that wait out their minute (TIME_WAIT)."""
     answered: int = 0
     connections: int = 0
     refused: int = 0
@@ -76,7 +74,7 @@ class Load:
     def _run(self) -> None:
         while not self._stopping.is_set():
             own = 0
-            source = "127.0.0.1" if self.keep_alive else f"127.0.0.{2 + next(self._numbers) % SOURCES}"
+            source = f"127.0.0.{2 + next(self._numbers) % SOURCES}" if self.spread else "127.0.0.1"
             opened = time.monotonic()
             try:
                 with socket.create_connection(("127.0.0.1", self.port), PATIENCE, (source, 0)) as plain:
@@ -138,9 +136,10 @@ def load(
     keep_alive: bool = True,
     tls: ssl.SSLContext | None = None,
     insistent: bool = False,
+    spread: bool = False,
 ) -> Iterator[Load]:
     """A load that has begun, and ends with the block."""
-    made = Load(port, path, clients, keep_alive, tls, insistent)
+    made = Load(port, path, clients, keep_alive, tls, insistent, spread)
     try:
         made.wait(clients)
         yield made
