@@ -157,10 +157,10 @@ class HTTPServer:
     def drain(self, on_drained: Callable[[], object] | None = None, *, patient: bool = False) -> None:
         """Stop accepting and let replies in flight finish, within ``limits.drain_time`` seconds.
 
-        What has arrived by now is still answered: requests of connections that the kernel has queued, too, and whoever has
-        only just come is heard. Idle connections are ended, unless the server is ``patient``, as one should be whose successor listens already: it answers the next
-        request of each, with ``Connection: close``, and ends those that ask nothing only when the time is over. May be
-        called again without it.
+        What has arrived by now is still answered: requests of connections that the kernel has queued, too, and those of
+        clients that have only just come. Idle connections are ended, unless the server is ``patient``, as one should be whose
+        successor listens already: it answers the next request of each, with ``Connection: close``, and ends those that ask
+        nothing only when the time is over. May be called again without it.
         """
         self._on_drained = on_drained
         self._patient = patient
