@@ -10,7 +10,7 @@ Clients repeat themselves to the byte, so the first key is the whole head as it 
 * a reply is good until ``good_until``: the earlier of its freshness and the next second (its Date). Then the
   validator looks at every path again that was consulted, present or absent;
 * a head is kept on second sight, so that a stream of unique heads takes no memory (:mod:`poise.http.sights`); a gist at once, unless
-  its target has parts that a client makes up: there are only so many files;
+  its target has parts that a client makes up, or one of its lines is new: there are only so many files, and habits of clients;
 * what is not there is looked for anew each time, and refused in the words that were kept (:mod:`poise.http.refusals`);
 * memory is bounded in bytes by two generations of a plain dict: when the young one is full it becomes the old
   one, and what is still asked for moves over. No list to touch on every hit. A reply that is kept under several keys is
@@ -103,7 +103,7 @@ class Memo:
         wanted = [head] if self._wants(head) else []
         if half and self.gists is not None and (plain := self.gists.of(head)) is not None:
             gist = self.gists.chosen(head, plain) if varies else plain
-            if FREE.isdisjoint(plain[: plain.find(b"\r")]) or self._wants(gist):
+            if self._is_one_of_few(gist) or self._wants(gist):
                 wanted.append(gist)
         if not wanted or (entry := make()).size + KEY_BYTES + len(head) > half:
             return
@@ -120,6 +120,11 @@ class Memo:
         refusal.fresh_until = now + self._limits.freshness
         refusal.good_until = min(refusal.fresh_until, self._dates.until)
         self.refusals.keep(head, refusal)
+
+    def _is_one_of_few(self, gist: bytes) -> bool:
+        """Whether nothing in ``gist`` is made up: neither its target nor, as far as was ever seen, what it says besides."""
+        line, *fields = gist.split(b"\r\n")
+        return FREE.isdisjoint(line) and not [field for field in fields if not self._sights.again(field)]
 
     def _wants(self, key: bytes) -> bool:
         """Whether ``key`` was seen before."""

@@ -600,8 +600,17 @@ def head(fields: str = "", path: str = "/a") -> bytes:
     return get(path, fields)
 
 
-def test_a_head_that_differs_in_nothing_that_matters_is_known_at_once() -> None:
+def used_to(*fields: str) -> Memo:
+    """A memo that has seen a client with these lines in its head before."""
     held = memo(1_000_000, *LOOKED_AT)
+    for each in fields:
+        offer(held, head(each, "/before"), varies=True)
+    assert not held.young
+    return held
+
+
+def test_a_head_that_differs_in_nothing_that_matters_is_known_at_once() -> None:
+    held = used_to("")
     made = entry()
     offer(held, head(), made)
     assert found(held, head("X-Request-Id: 1\r\n")) is made
@@ -620,7 +629,7 @@ def test_a_head_that_differs_in_nothing_that_matters_is_known_at_once() -> None:
 
 
 def test_a_reply_that_varies_is_for_those_who_chose_alike() -> None:
-    held = memo(1_000_000, *LOOKED_AT)
+    held = used_to("Accept-Encoding: gzip\r\n")
     plain, packed = entry(), entry()
     offer(held, head(), plain, varies=True)
     offer(held, head("Accept-Encoding: gzip\r\n"), packed, varies=True)
@@ -640,8 +649,23 @@ def test_addresses_that_a_client_makes_up_are_kept_on_second_sight(path: str) ->
     assert found(held, head("X: 3\r\n", path))
 
 
+@pytest.mark.parametrize("field", ["Referer", "Range", "Accept-Encoding"])
+def test_what_a_client_makes_up_besides_takes_no_memory(field: str) -> None:
+    """A reply may depend on it, so each is another gist."""
+    held = used_to("")
+    for number in range(1000):
+        offer(held, head(f"{field}: {number}\r\n"), varies=True)
+    assert len(held.young) < 20, "a mark in 255 is taken for another's"
+    lasting = head(f"X: 1\r\n{field}: 1000\r\n"), head(f"X: 2\r\n{field}: 1000\r\n")
+    for each in lasting:
+        offer(held, each, varies=True)
+    assert found(held, head(f"X: 3\r\n{field}: 1000\r\n")), "what comes again is kept"
+    offer(held, head(f"{field}: 1000\r\n", "/b"), varies=True)
+    assert found(held, head(f"X: 3\r\n{field}: 1000\r\n", "/b")), "and what is usual at once"
+
+
 def test_when_one_is_not_good_any_more_no_other_head_gets_it() -> None:
-    held = memo(1_000_000, *LOOKED_AT)
+    held = used_to("")
     made = entry(good=lambda: False)
     offer(held, head(), made)
     for number in range(3):
