@@ -75,7 +75,7 @@ port = r"[0-9]{0,5}+"
 # RFC 9110 section 7.2: Host = uri-host [ ":" port ]
 HOST = pattern(rf"{uri_host}(?::({port}))?")
 # Nearly all of them, by a pattern that is quick to make and to match.
-PLAIN_HOST = pattern(r"[0-9A-Za-z\-.]++(?::[0-9]{0,4})?+")
+PLAIN_HOST = pattern(r"[0-9A-Za-z\-.]++(?::(?:[1-5][0-9]{4}|6[0-4][0-9]{3}|[0-9]{0,4}))?+")
 # RFC 9112 section 3.2.3: authority-form = uri-host ":" port
 AUTHORITY_FORM = pattern(rf"{uri_host}:{port}")
 # RFC 9112 section 3.2.2, for the two schemes of RFC 9110; no userinfo (RFC 9110 section 4.2.4). The authority
