@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, cast
 
@@ -62,8 +62,8 @@ class Formatter(argparse.HelpFormatter):
 class Command(argparse.ArgumentParser):
     """The parser of one command, whose options can be given in the environment, too."""
 
-    commands: Sequence[argparse.ArgumentParser] = ()
-    """All that there are: a variable in the environment may be meant for another."""
+    commands: Callable[[], Iterable[argparse.ArgumentParser]] = tuple
+    """Gives all that there are: a variable in the environment may be meant for another."""
 
     late: Callable[[Command], None] | None = None
     """Adds options that only parsing needs, when it does: half the start of a program goes into making parsers."""

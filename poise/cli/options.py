@@ -159,12 +159,15 @@ def counts(action: argparse.Action, text: str | None) -> bool:
 
 
 def unknown_variables(
-    parsers: Iterable[argparse.ArgumentParser], environment: Mapping[str, str] = os.environ
+    parsers: Callable[[], Iterable[argparse.ArgumentParser]], environment: Mapping[str, str] = os.environ
 ) -> list[str]:
-    """Variables that look like ours and are no option of any of ``parsers``: mistyped, most likely."""
-    actions = [action for parser in parsers for action in parser._actions]
+    """Variables that look like ours and are no option of any of ``parsers()``: mistyped, most likely."""
+    ours = sorted(name for name in environment if name.startswith("POISE_"))
+    if not ours:  # most often, and then no parser is made for it
+        return []
+    actions = [action for parser in parsers() for action in parser._actions]
     known = {variable(name) for action in actions for name in action.option_strings}
-    return sorted(name for name in environment if name.startswith("POISE_") and name not in known)
+    return [name for name in ours if name not in known]
 
 
 def _is_yes(text: str) -> bool:
