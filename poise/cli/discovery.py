@@ -5,9 +5,8 @@ from __future__ import annotations
 import argparse
 
 from poise.cli import options
-from poise.limits import DiscoveryLimits
-from poise.wire import discovery
 
+PORT = 61_853  # as wire/discovery.py has it, whose room would make every command start more slowly
 LONGEST_TIMEOUT = 60.0  # seconds; whoever has not answered by then was not asked
 
 FIND = """\
@@ -41,13 +40,13 @@ def add_announce(group: argparse._ArgumentGroup) -> None:
         help='be found by "poise find" under this name (default: folder and machine, as in "photos on desk"); '
         "with --lan in the whole local network, else on this machine only",
     )
-    group.add_argument(
-        "--discovery-port", type=options.port, default=discovery.PORT, metavar="N", help=LISTEN
-    )
+    group.add_argument("--discovery-port", type=options.port, default=PORT, metavar="N", help=LISTEN)
 
 
 def add_find(find: argparse.ArgumentParser) -> None:
     """The options of ``poise find``."""
+    from poise.limits import DiscoveryLimits
+
     default = DiscoveryLimits().timeout
     find.add_argument(
         "--timeout",
@@ -57,13 +56,15 @@ def add_find(find: argparse.ArgumentParser) -> None:
         help=f"how long to wait for answers (default: {default:g})",
     )
     find.add_argument("--json", action="store_true", help="print one JSON array, [] when nobody is there")
-    find.add_argument("--discovery-port", type=options.port, default=discovery.PORT, metavar="N", help=LISTEN)
+    find.add_argument("--discovery-port", type=options.port, default=PORT, metavar="N", help=LISTEN)
 
 
 def name(text: str) -> str | None:
     """A name to be announced under; None, for not at all, when it is empty as a variable can be."""
     if not text:
         return None
+    from poise.wire import discovery
+
     try:
         discovery.check_name(text)
     except ValueError as error:

@@ -12,7 +12,6 @@ import argparse
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
-from poise.files.globs import Globs
 from poise.files.names import WELL_KNOWN, Names, hidden
 from poise.files.rules import index_name, names_below
 
@@ -38,6 +37,8 @@ def refused(args: argparse.Namespace, own: list[str]) -> Iterator[Refused]:
     settings: Settings | None = getattr(args, "settings", None)
     if settings is None or settings.named:
         return
+    from poise.files.globs import Globs
+
     said = settings.values
     others = Globs([*args.hide[len(said.get("hide", ())) :], *own])
 

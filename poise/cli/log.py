@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 from poise.cli import standard
 from poise.errors import MachineFault
-from poise.http.log import AccessLog
 from poise.limits import LogLimits
 from poise.loop.reactor import Reactor
-from poise.net.sink import Sink
 
 if TYPE_CHECKING:
     from poise.cli.logfile import LogFile
+    from poise.http.log import AccessLog
+    from poise.net.sink import Sink
 
 STDERR = "-"
 
@@ -48,6 +48,8 @@ class Log:
     def reopen(self) -> None:
         """Somebody has renamed the file: go on in a new one. Whatever else the log goes to stays as it is."""
         if self.access is not None:
+            from poise.net.sink import Sink
+
             if not isinstance(self._output, Sink):
                 self._output.reopen()
             self.access.flush()  # after it: what waits should go to the new file
@@ -61,6 +63,8 @@ class Log:
 
 def _format(name: str) -> type[AccessLog]:
     if name == "common":
+        from poise.http.log import AccessLog
+
         return AccessLog
     from poise.http.logformats import CombinedLog, JSONLog
 
@@ -68,9 +72,11 @@ def _format(name: str) -> type[AccessLog]:
 
 
 def _output(reactor: Reactor, path: str, limits: LogLimits, shared: bool) -> Sink | LogFile:
+    from poise.net.sink import Sink  # only those who want a log pay for it
+
     if path == STDERR:
         return Sink(reactor, standard.ERROR, limits, shared=shared)
-    from poise.cli.logfile import LogFile, open_log  # only those who want a file pay for it
+    from poise.cli.logfile import LogFile, open_log  # and for a file
 
     try:
         fd = open_log(path)

@@ -12,11 +12,8 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from poise.cli import site_options, where
-from poise.cli.absent import absent
-from poise.cli.announce import announce, chosen_name
 from poise.cli.log import Log
 from poise.cli.options import chosen
-from poise.cli.secure import server_tls
 from poise.cli.standard import say
 from poise.cli.welcome import welcome
 from poise.errors import MachineFault
@@ -27,7 +24,6 @@ from poise.http.hosts import local_or
 from poise.limits import FileLimits, HttpLimits, ListenLimits, LoopLimits, StreamLimits, TLSLimits
 from poise.loop.reactor import Reactor
 from poise.net.listener import Listener
-from poise.readiness.by_select import BySelect
 
 if TYPE_CHECKING:
     from poise.files.rules import SiteRules
@@ -48,15 +44,25 @@ def serve(args: argparse.Namespace) -> int:
         from poise.cli.workers import supervise  # only those who want several pay for it
 
         return supervise(args)
-    name = chosen_name(args)
+    name = None
+    if args.announce is not None:
+        from poise.cli.announce import chosen_name  # only those who want to be found pay for it
+
+        name = chosen_name(args)
     with serving(args) as (reactor, server, log):
-        tls = server_tls(args)
+        tls = None
+        if args.tls is not None or args.tls_cert is not None or args.tls_key is not None:
+            from poise.cli.secure import server_tls
+
+            tls = server_tls(args)
         listener = where.listen(partial(server.listen, tls=tls), args.host, args.port)
         open_to(server, listener, args)
         tell_who_can_read(listener, args)
         scheme = scheme_of(tls)
         announcer = None
         if name is not None:
+            from poise.cli.announce import announce
+
             announcer = announce(reactor, name, listener, scheme, args.discovery_port)
         _heed_signals(reactor, server, tls, announcer)  # before anybody is told that we are here
         reactor.signals.add(signal.SIGUSR1, log.reopen)
@@ -83,8 +89,11 @@ def serving(args: argparse.Namespace, tell: Tell = say, *, shared: bool = False)
     listen_limits = _fit_descriptors(chosen(ListenLimits, args), args.poller, tell)
     file_limits = chosen(FileLimits, args)
     rules = site_options.rules(args, limits=file_limits)
-    for page in absent(args, rules):
-        tell(f"--{page.dest.replace('_', '-')}: {page.text}")
+    if args.settings is not None or args.spa is not None or args.error_page:
+        from poise.cli.absent import absent  # only those who name a page pay for it
+
+        for page in absent(args, rules):
+            tell(f"--{page.dest.replace('_', '-')}: {page.text}")
     with (
         Root(
             args.dir, dotfiles=rules.dotfiles, symlinks=rules.symlinks, hides=rules.hides, limits=file_limits
@@ -183,8 +192,11 @@ def _fit_descriptors(wanted: ListenLimits, poller: str | None, tell: Tell = say)
 
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = hard
-    if poller == BySelect.name and not 0 <= hard <= BySelect.set_size:  # RLIM_INFINITY is negative here
-        most = BySelect.set_size
+    if poller == "select":
+        from poise.readiness.by_select import BySelect
+
+        if not 0 <= hard <= BySelect.set_size:  # RLIM_INFINITY is negative here
+            most = BySelect.set_size
     if soft != most:
         try:
             resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))

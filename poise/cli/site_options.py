@@ -208,12 +208,15 @@ def with_values(words: Sequence[str]) -> list[str]:
 
 def rules(args: argparse.Namespace, **others: Any) -> SiteRules:
     """What the arguments come to; ``others`` are further values of SiteRules. Raises MachineFault in words for people."""
-    from poise.cli.granted import refused
     from poise.files.rules import ERROR_PAGES, SiteRules
 
     own = own_files(args)
+    out = set()
     try:
-        out = {(page.dest, page.key) for page in refused(args, own)}
+        if getattr(args, "settings", None) is not None:
+            from poise.cli.granted import refused
+
+            out = {(page.dest, page.key) for page in refused(args, own)}
         return SiteRules(
             index=tuple(name for name in args.index if ("index", name) not in out),
             listing=not args.no_listing,

@@ -20,32 +20,6 @@ ENDINGS = {"br": b".br", "zstd": b".zst", "gzip": b".gz"}
 
 OLDER = 2_000_000_000  # nanoseconds
 
-VARY = ("Vary", "Accept-Encoding")
-
-COMPRESSIBLE = frozenset(
-    {
-        "application/javascript",
-        "application/json",
-        "application/postscript",
-        "application/rtf",
-        "application/wasm",
-        "application/xml",
-        "application/yaml",
-        "application/vnd.ms-fontobject",
-        "font/otf",
-        "font/ttf",
-        "image/bmp",
-        "image/vnd.microsoft.icon",
-        "image/x-icon",
-    }
-)
-
-
-def compressible(media_type: str) -> bool:
-    """Is a file of this type worth compressing? Pictures, sound and archives are compressed in themselves."""
-    media = media_type.partition(";")[0]
-    return media.startswith("text/") or media in COMPRESSIBLE or media.endswith(("+xml", "+json"))
-
 
 def sibling(
     root: Root, found: Located, accepted: str | None, most: int

@@ -13,21 +13,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import TYPE_CHECKING
 
 from poise.errors import RequestError
-from poise.files.codings import VARY, compressible, sibling, state_of
-from poise.files.compress import Compressor, Offload, Packed, Pieces
 from poise.files.conditional import Verdict, evaluate
-from poise.files.entity import Entity, entity_of, settled
+from poise.files.entity import ACCEPT_RANGES, Entity, entity_of, file_fields, settled
 from poise.files.locate import Root
 from poise.files.located import Consulted, Located
-from poise.files.media import media_type
+from poise.files.media import compressible, media_type
 from poise.files.names import Names
-from poise.files.partial import ACCEPT_RANGES, asked_ranges, file_fields, partial_reply
 from poise.files.whole import Answer, once_read, read_whole, whole_reply
 from poise.http.message import FileBody, Reply, Request
 from poise.limits import FileLimits
-from poise.wire.http.accept import IDENTITY
+
+if TYPE_CHECKING:
+    from poise.files.compress import Compressor, Offload, Packed, Pieces
 
 Fields = Sequence[tuple[str, str]]
 Validator = Callable[[], bool]
@@ -36,13 +36,15 @@ REVALIDATE = ("Cache-Control", "no-cache")
 """Keep it, but ask each time whether it has changed: what was saved a moment ago is what is seen."""
 
 NOSNIFF = ("X-Content-Type-Options", "nosniff")
+VARY = ("Vary", "Accept-Encoding")
+
 PLAIN_FIELDS = (REVALIDATE, NOSNIFF)
 
 
 class Contents:
     """Answers for the files below ``root``.
 
-    ``compressor`` is None where nothing is compressed while serving, ``offload`` where the disk is waited for. ``siblings``
+    ``compressor`` gives what compresses while serving, and is None where nothing does, ``offload`` where the disk is waited for. ``siblings``
     says whether files that were compressed beforehand are looked for, ``live`` whether pages get the script that loads them
     again, and ``kind_for(names)`` the media type of a file whose name does not decide.
     """
@@ -53,7 +55,7 @@ class Contents:
         wall: Callable[[], float],
         limits: FileLimits,
         *,
-        compressor: Compressor | None = None,
+        compressor: Callable[[], Compressor] | None = None,
         offload: Offload | None = None,
         siblings: bool = True,
         live: bool = False,
@@ -97,6 +99,9 @@ class Contents:
         accepted = request.fields.get("accept-encoding")
         if accepted is None:
             return self._plain(found, request, kind, fields, unchanged, answer)
+        from poise.files.codings import sibling, state_of  # asked for by who takes what is compressed
+        from poise.wire.http.accept import IDENTITY
+
         consulted: Consulted = ()
         if self._siblings:
             coding, beside, consulted = sibling(self._root, found, accepted, self._limits.choices)
@@ -109,9 +114,10 @@ class Contents:
         still = both(unchanged, partial(state_of, self._root, consulted)) if consulted else unchanged
         partly = request.method == "GET" and "range" in request.fields
         if self._compressor is not None and not partly and settled(found.stat, self._wall()):
-            coding = self._compressor.coding(accepted, found.stat.st_size)
+            compressor = self._compressor()
+            coding = compressor.coding(accepted, found.stat.st_size)
             if coding != IDENTITY:
-                return self._coded(found, request, kind, coding, fields, still, answer)
+                return self._coded(compressor, found, request, kind, coding, fields, still, answer)
         return self._plain(found, request, kind, fields, still, answer)
 
     def _plain(
@@ -135,17 +141,20 @@ class Contents:
         refused = precondition(request, entity, now, fields, validator)
         if refused is not None:
             return refused
-        spans = asked_ranges(request, size=size, entity=entity, now=now, limits=self._limits)
-        if spans is not None:
-            return partial_reply(
-                found.detach(),
-                spans,
-                size=size,
-                media_type=kind,
-                entity=entity,
-                fields=fields,
-                limits=self._limits,
-            )
+        if request.fields.get("range") is not None:
+            from poise.files.partial import asked_ranges, partial_reply  # for who goes on with a download
+
+            spans = asked_ranges(request, size=size, entity=entity, now=now, limits=self._limits)
+            if spans is not None:
+                return partial_reply(
+                    found.detach(),
+                    spans,
+                    size=size,
+                    media_type=kind,
+                    entity=entity,
+                    fields=fields,
+                    limits=self._limits,
+                )
         if size > self._limits.memo_entry:
             return Reply(200, file_fields(kind, entity, fields), FileBody(found.detach(), 0, size))
         whole = partial(whole_reply, kind=kind, entity=entity, fields=fields, validator=validator)
@@ -153,6 +162,7 @@ class Contents:
 
     def _coded(
         self,
+        compressor: Compressor,
         found: Located,
         request: Request,
         kind: str,
@@ -168,7 +178,6 @@ class Contents:
         refused = precondition(request, entity, now, fields, unchanged)
         if refused is not None:
             return refused
-        compressor: Compressor = self._compressor  # type: ignore[assignment]  # asked by reply()
         made: list[Packed | None] = []
         later: list[Located] = []
 

@@ -12,6 +12,7 @@ validators, and neither has one whose time no HTTP date can express.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from poise.wire.http.dates import http_date
@@ -26,6 +27,9 @@ EARLIEST_NS = 2 * SECOND_NS
 
 LATEST_NS = 253_402_300_800 * SECOND_NS
 """The beginning of the year 10000."""
+
+ACCEPT_RANGES = ("Accept-Ranges", "bytes")
+"""On every reply with a file, and on 416."""
 
 
 class Entity(NamedTuple):
@@ -61,6 +65,19 @@ def entity_of(found: os.stat_result, now: float) -> Entity:
         tag = f"W/{tag}"
     seconds = modified // SECOND_NS
     return Entity(tag, seconds if seconds <= now else None)
+
+
+def file_fields(
+    media_type: str, entity: Entity, fields: Sequence[tuple[str, str]] = ()
+) -> list[tuple[str, str]]:
+    """The fields of a 200 or 206 with a file's content: its type, its validators, and ``fields``."""
+    own = [("Content-Type", media_type), ACCEPT_RANGES]
+    last_modified = entity.last_modified
+    if last_modified is not None:
+        own.append(("Last-Modified", last_modified))
+    if entity.etag is not None:
+        own.append(("ETag", entity.etag))
+    return [*own, *fields]
 
 
 def settled(found: os.stat_result, now: float) -> bool:

@@ -27,7 +27,6 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import product
 from typing import NamedTuple
-from unicodedata import normalize
 
 from poise.files.names import Names
 from poise.limits import FileLimits
@@ -76,6 +75,8 @@ def folded(text: str) -> str:
     """``text`` in the one spelling of all that a file system may take for the same (Unicode, D145)."""
     if text.isascii():
         return text.lower()
+    from unicodedata import normalize
+
     return normalize("NFC", normalize("NFD", IGNORABLE.sub("", text)).casefold())
 
 

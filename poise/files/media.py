@@ -135,6 +135,25 @@ BY_NAME = dict.fromkeys(
 )
 """Files that go without an extension."""
 
+COMPRESSIBLE = frozenset(
+    {
+        "application/javascript",
+        "application/json",
+        "application/postscript",
+        "application/rtf",
+        "application/wasm",
+        "application/xml",
+        "application/yaml",
+        "application/vnd.ms-fontobject",
+        "font/otf",
+        "font/ttf",
+        "image/bmp",
+        "image/vnd.microsoft.icon",
+        "image/x-icon",
+    }
+)
+"""Those that are worth it, besides all text."""
+
 
 def media_type(name: bytes) -> str:
     """The Content-Type of a file called ``name``, with its charset parameter where it is text."""
@@ -142,3 +161,9 @@ def media_type(name: bytes) -> str:
     stem, _, extension = lowered.rpartition(b".")
     kind = BY_EXTENSION.get(extension, UNKNOWN) if stem else BY_NAME.get(lowered, UNKNOWN)
     return f"{kind}; charset=utf-8" if kind.startswith("text/") else kind
+
+
+def compressible(media_type: str) -> bool:
+    """Is a file of this type worth compressing? Pictures, sound and archives are compressed in themselves."""
+    media = media_type.partition(";")[0]
+    return media.startswith("text/") or media in COMPRESSIBLE or media.endswith(("+xml", "+json"))

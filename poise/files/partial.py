@@ -19,7 +19,7 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from poise.files.entity import Entity
+from poise.files.entity import ACCEPT_RANGES, Entity, file_fields
 from poise.http.message import FileBody, Reply, Request
 from poise.limits import FileLimits
 from poise.net.outgoing import Truncated
@@ -36,9 +36,6 @@ from poise.wire.http.ranges import (
 
 if TYPE_CHECKING:
     from poise.wire.http.head import Fields
-
-ACCEPT_RANGES = ("Accept-Ranges", "bytes")
-"""On every reply with a file, and on 416."""
 
 BOUNDARY_BYTES = 16
 """128 random bits: no content has them by chance, and nobody who puts files there can know them."""
@@ -90,19 +87,6 @@ def partial_reply(
         return Reply(206, own, FileBody(fd, first, length))
     parts = Parts(fd, spans, size, media_type, limits or FileLimits())
     return Reply(206, file_fields(parts.media_type, entity, fields), parts, length=parts.length)
-
-
-def file_fields(
-    media_type: str, entity: Entity, fields: Sequence[tuple[str, str]] = ()
-) -> list[tuple[str, str]]:
-    """The fields of a 200 or 206 with a file's content: its type, its validators, and ``fields``."""
-    own = [("Content-Type", media_type), ACCEPT_RANGES]
-    last_modified = entity.last_modified
-    if last_modified is not None:
-        own.append(("Last-Modified", last_modified))
-    if entity.etag is not None:
-        own.append(("ETag", entity.etag))
-    return [*own, *fields]
 
 
 class Parts:

@@ -21,16 +21,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from poise.files import cors
-from poise.files.fieldrules import Field, FieldRule, changed, field_rule, varying
 from poise.files.globs import Globs
 from poise.files.names import Names, nameable
 from poise.limits import FileLimits
 from poise.limits.record import Record, derived
-from poise.wire.http.accept import prefers
-from poise.wire.http.head import Fields
+
+if TYPE_CHECKING:
+    from poise.files.fieldrules import Field, FieldRule
+    from poise.wire.http.head import Fields
 
 CleanURLs = bool | Literal["redirect"]
 
@@ -104,9 +104,9 @@ class SiteRules(Record):
             _hidden=Globs(self.hide, self.limits),
             _cached=Globs([rule.glob for rule in self.cache], self.limits),
             _headed=Globs([rule.glob for rule in self.headers], self.limits),
-            headers=tuple(field_rule(rule.name, rule.value, rule.glob) for rule in self.headers),
-            cache=tuple(field_rule(rule.name, rule.value, rule.glob) for rule in self.cache),
-            cors=tuple(cors.origin(each) for each in self.cors),
+            headers=_checked(self.headers),
+            cache=_checked(self.cache),
+            cors=_origins(self.cors),
         )
 
     # -- what is there ------------------------------------------------------------------------------------------
@@ -160,6 +160,8 @@ class SiteRules(Record):
             return False
         if fields.get("sec-fetch-mode", "navigate") != "navigate":
             return False
+        from poise.wire.http.accept import prefers
+
         return prefers(fields.get("accept"), "text/html", "application/json", self.limits.choices)
 
     def error_page(self, status: int) -> Names | None:
@@ -172,7 +174,11 @@ class SiteRules(Record):
     @property
     def asks_who(self) -> bool:
         """Whether an answer hangs on the Origin of its request."""
-        return bool(self.cors) and cors.ANYBODY not in self.cors
+        if not self.cors:
+            return False
+        from poise.files.cors import ANYBODY
+
+        return ANYBODY not in self.cors
 
     def content_type(self, names: Names) -> str | None:
         """The media type that a rule gives the file ``names``; None when the name decides."""
@@ -194,8 +200,12 @@ class SiteRules(Record):
         ``names`` are those of the file or folder that is answered with, or of what was asked for when nothing is. ``own``
         is a page of the server's own: a listing, a redirect, an error without a file. ``origin`` is the request's Origin.
         """
+        from poise.files.fieldrules import changed, varying
+
         kept = list(fields)
         if self.cors:
+            from poise.files import cors
+
             for name, value in cors.cors_fields(self.cors, origin):
                 kept = varying(kept, value) if name == "Vary" else [*kept, (name, value)]
         if self.cache:
@@ -205,12 +215,34 @@ class SiteRules(Record):
 
     def preflight(self, fields: Fields) -> list[Field] | None:
         """What is added to the answer to an OPTIONS request by which a browser asks for leave (CORS); else None."""
-        return cors.preflight_fields(self.cors, fields) if self.cors else None
+        if not self.cors:
+            return None
+        from poise.files import cors
+
+        return cors.preflight_fields(self.cors, fields)
 
     def _matching(self, names: Names, *, folder: bool = False) -> list[FieldRule]:
         if not self.headers:
             return []
         return [self.headers[number] for number in self._headed.matching(names, folder=folder)]
+
+
+def _checked(rules: tuple[FieldRule, ...]) -> tuple[FieldRule, ...]:
+    """Each as :mod:`poise.files.fieldrules` makes it, which is loaded where there are any. Raises ValueError."""
+    if not rules:
+        return ()
+    from poise.files.fieldrules import field_rule
+
+    return tuple(field_rule(rule.name, rule.value, rule.glob) for rule in rules)
+
+
+def _origins(texts: tuple[str, ...]) -> tuple[str, ...]:
+    """Each as :mod:`poise.files.cors` makes it. Raises ValueError."""
+    if not texts:
+        return ()
+    from poise.files import cors
+
+    return tuple(cors.origin(text) for text in texts)
 
 
 # -- what can be written ---------------------------------------------------------------------------------------

@@ -13,28 +13,25 @@ connection does not send the body (RFC 9110, 9.3.2).
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from poise.errors import RequestError
-from poise.files.compress import Compressor
 from poise.files.content import Contents
 from poise.files.entity import settled
-from poise.files.fieldrules import Field, varying
 from poise.files.locate import Root
 from poise.files.located import Consulted, Located, not_found, refusal
 from poise.files.names import Names, clean_query, names_of, path_of
 from poise.files.rules import FALLBACK_VARY, SiteRules
 from poise.http.errorpage import error_reply
 from poise.http.message import Reply, Request
-from poise.http.page import PAGE_FIELDS, escape, page
 from poise.limits import FileLimits
-from poise.loop.offload import offload as offload_to
 from poise.loop.reactor import Reactor
-from poise.wire.http.accept import prefers
 
 if TYPE_CHECKING:
     from poise.files.absent import Absence
+    from poise.files.compress import Compressor
+    from poise.files.fieldrules import Field
     from poise.files.folder import Folders
     from poise.files.live import Live
 
@@ -67,7 +64,7 @@ class Site:
         beforehand. ``name`` is what the whole of it is called when it is downloaded.
         """
         if offload is None and reactor is not None:
-            offload = partial(offload_to, reactor)
+            offload = partial(beside, reactor)
         self.root = root
         self.limits = limits or root.limits
         if live is not None:  # who is told of a change must not be given what was there before it
@@ -87,7 +84,7 @@ class Site:
             root,
             wall,
             self.limits,
-            compressor=Compressor(self.limits, offload) if compress else None,
+            compressor=cache(partial(compressor, self.limits, offload)) if compress else None,
             offload=offload,
             siblings=siblings,
             live=live is not None,
@@ -266,7 +263,11 @@ class Site:
     def _is_for_scripts(self, request: Request) -> bool:
         """Whether an error is read by something that has not asked for pages, as curl and ``fetch()`` do."""
         accepted = request.fields.get("accept")
-        return accepted is not None and not prefers(accepted, "text/html", "text/plain", self.limits.choices)
+        if accepted is None:
+            return False
+        from poise.wire.http.accept import prefers
+
+        return not prefers(accepted, "text/html", "text/plain", self.limits.choices)
 
     def _refuse(self, request: Request, error: RequestError, *fields: Field) -> Reply:
         """What ``error`` is answered with: the site's own page for such errors, or one of the server's own."""
@@ -310,6 +311,8 @@ class Site:
     ) -> Reply:
         """``reply`` with the fields that the rules give it."""
         if self.rules.spa is not None and (not names or names == self.rules.spa_names or reply.status == 404):
+            from poise.files.fieldrules import varying
+
             reply.fields = tuple(varying(reply.fields, FALLBACK_VARY[1]))
         if self._dressed:
             origin = request.fields.get("origin") if self.rules.asks_who else None
@@ -321,8 +324,24 @@ class Site:
         return reply
 
 
+def compressor(limits: FileLimits, offload: Offload | None) -> Compressor:
+    """Made for the first client that takes what is compressed."""
+    from poise.files.compress import Compressor
+
+    return Compressor(limits, offload)
+
+
+def beside(reactor: Reactor, function: Callable[..., Any], *args: Any) -> Any:
+    """:func:`poise.loop.offload.offload`, loaded with the first thing that is slow."""
+    from poise.loop.offload import offload
+
+    return offload(reactor, function, *args)
+
+
 def moved(target: str, query: str | None, status: int = 301) -> Reply:
     """A redirect to the path ``target``, which was made anew from names and is never a copy of what was asked for."""
+    from poise.http.page import PAGE_FIELDS, escape, page
+
     if query is not None:
         target = f"{target}?{clean_query(query)}"
     reason = "Moved Permanently" if status == 301 else "Permanent Redirect"

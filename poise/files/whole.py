@@ -7,9 +7,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, overload
 
 from poise.errors import MachineFault, RequestError
-from poise.files.entity import Entity, same_state
+from poise.files.entity import Entity, file_fields, same_state
 from poise.files.located import Located, refusal
-from poise.files.partial import file_fields
 from poise.http.message import Reply
 from poise.net.readahead import read_now
 

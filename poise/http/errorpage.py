@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from poise.http.message import Reply
-from poise.http.page import PAGE_FIELDS, escape, page
 from poise.limits import HttpLimits
 from poise.wire.http.statuses import REASONS
 
@@ -42,16 +41,19 @@ def error_reply(
     """
     reason = REASONS.get(status, "Error")
     sentence = as_sentence(detail or reason)
-    own = list(PLAIN_FIELDS if plain else PAGE_FIELDS)
+    further = list(fields)
     if status == RETRY_AFTER:
-        own.append(("Retry-After", str((limits or HttpLimits()).retry_after)))
+        further.insert(0, ("Retry-After", str((limits or HttpLimits()).retry_after)))
     if plain:
-        return Reply(status, (*own, *fields), f"{status} {reason}: {sentence}\n".encode("utf-8", "replace"))
+        text = f"{status} {reason}: {sentence}\n".encode("utf-8", "replace")
+        return Reply(status, (*PLAIN_FIELDS, *further), text)
+    from poise.http.page import PAGE_FIELDS, escape, page  # a large style, for a page that few look at
+
     content = (
         f'<main>\n<p class="quiet">{status} {escape(reason)}</p>\n<h1>{escape(sentence)}</h1>\n'
         f"{START if status in ELSEWHERE else ''}</main>\n"
     )
-    return Reply(status, (*own, *fields), page(f"{status} {reason}", content))
+    return Reply(status, (*PAGE_FIELDS, *further), page(f"{status} {reason}", content))
 
 
 def as_sentence(text: str) -> str:

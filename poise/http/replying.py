@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 
 from poise.errors import MachineFault, PeerFault, RequestError
 from poise.http.errorpage import error_reply
-from poise.http.feed import Feed
 from poise.http.message import FileBody, Reply
 from poise.net.outgoing import Truncated
 from poise.wire.http.connection import WITHOUT_CONTENT, ServerConnection
 
 if TYPE_CHECKING:
+    from poise.http.feed import Feed
     from poise.loop.handle import Handle
     from poise.net.stream import Stream
 
@@ -90,6 +90,8 @@ class Replying:
             self._unsent = head  # leaves with the first piece
             self._reply = reply
             self._producer = producer
+            from poise.http.feed import Feed
+
             if isinstance(body, Feed):
                 self._begin_feed(body)
             self.pump()
@@ -101,6 +103,8 @@ class Replying:
         asked = self.wire.head
         if isinstance(reply.body, (bytes, FileBody)):
             return None
+        from poise.http.feed import Feed  # no file is one
+
         if isinstance(reply.body, Feed):
             reply.body.claim()
         producer = iter(reply.body)

@@ -25,7 +25,6 @@ from poise.http.exchange import Exchange
 from poise.http.gist import Gists
 from poise.http.heads import HeadMemo
 from poise.http.known import greeter
-from poise.http.log import AccessLog
 from poise.http.memo import Memo
 from poise.http.message import Reply, Request
 from poise.http.refusals import IN_ITS_PLACE, Refusal
@@ -36,11 +35,12 @@ from poise.loop.reactor import Reactor
 from poise.loop.timers import TimerHandle
 from poise.net.address import Address
 from poise.net.listener import Listener, listen
-from poise.net.options import SocketOptions
 from poise.wire.http.connection import ServerConnection
 
 if TYPE_CHECKING:
+    from poise.http.log import AccessLog
     from poise.net.certificates import ServerTLS
+    from poise.net.options import SocketOptions
     from poise.net.stream import Stream
 
 

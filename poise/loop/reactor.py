@@ -37,7 +37,6 @@ from poise.errors import NotRegistered, ProgramFault
 from poise.limits import LoopLimits
 from poise.loop.clock import Clock, RealClock
 from poise.loop.handle import Handle
-from poise.loop.host import Host
 from poise.loop.signals import Signals
 from poise.loop.timers import Deadline, Deadlines, TimerHandle, Timers
 from poise.loop.wakeup import Wakeup
@@ -45,6 +44,7 @@ from poise.readiness.interest import FAULTS, READ, show
 from poise.readiness.poller import Poller, choose
 
 if TYPE_CHECKING:
+    from poise.loop.host import Host
     from poise.loop.offload import Pools
 
 Handler = Callable[[int], None]

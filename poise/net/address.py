@@ -10,17 +10,16 @@ import errno
 import os
 import socket
 import stat
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from poise.errors import MachineFault
 from poise.net.listening import Listening
-from poise.net.options import UNIX as AF_UNIX
-from poise.net.options import Planned, SocketOptions, check_options
+
+if TYPE_CHECKING:
+    from poise.net.options import SocketOptions
 
 Address = tuple[str, int] | str | socket.socket
 UNIX = "unix:"
-TCP_SOCKETS = tuple(Planned(family, socket.SOCK_STREAM) for family in (socket.AF_INET6, socket.AF_INET))
-UNIX_SOCKET = Planned(AF_UNIX, socket.SOCK_STREAM)
 # sun_path of sockaddr_un on Linux, the final NUL included (unix(7)); the kernel's own error does not say so.
 UNIX_PATH_BYTES = 108
 # The machine has the address family switched off: the next candidate may work. A busy port never means that.
@@ -62,15 +61,20 @@ def bind(address: Address, backlog: int, options: SocketOptions | None = None) -
     what is no address.
     """
     if isinstance(address, socket.socket):
-        check_options(options, address)
-        address.setblocking(False)
         if options is not None:
+            from poise.net.options import check_options  # a large table, for those who have something to say
+
+            check_options(options, address)
             options.apply(address)
+        address.setblocking(False)
         address.listen(backlog)
         return address
     if isinstance(address, str):
         return _bind_unix(address, backlog, options)
-    check_options(options, *TCP_SOCKETS)
+    if options is not None:
+        from poise.net.options import TCP_SOCKETS, check_options
+
+        check_options(options, *TCP_SOCKETS)
     candidates = resolve(address)
     for family, sockaddr in candidates[:-1]:
         try:
@@ -106,7 +110,10 @@ def _bind_tcp(
 
 def _bind_unix(address: str, backlog: int, options: SocketOptions | None) -> socket.socket:
     path = unix_path(address)
-    check_options(options, UNIX_SOCKET)
+    if options is not None:
+        from poise.net.options import UNIX_SOCKET, check_options
+
+        check_options(options, UNIX_SOCKET)
     remove_stale(path)
     listening = Listening(socket.AF_UNIX)
     try:

@@ -32,7 +32,8 @@ from poise.loop.reactor import Reactor
 from poise.net import address as addresses
 from poise.net import dgram_socket, literal, multicast
 from poise.net.address import Address
-from poise.net.options import UNIX, SocketOptions, Value, get_option, set_option
+from poise.net.kernel import UNIX
+from poise.net.options import SocketOptions, Value, get_option, set_option
 from poise.net.protocol import DatagramProtocol, check_factory
 from poise.net.sender import Sender
 from poise.readiness.interest import READ, WRITE

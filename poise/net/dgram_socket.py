@@ -12,7 +12,8 @@ from typing import Any
 from poise.net import address as addresses
 from poise.net import literal
 from poise.net.address import Address
-from poise.net.options import UNIX, Planned, SocketOptions, check_options, kind_of, set_option
+from poise.net.kernel import UNIX
+from poise.net.options import Planned, SocketOptions, check_options, kind_of, set_option
 
 EVERYWHERE = {socket.AF_INET: "0.0.0.0", socket.AF_INET6: "::"}
 Remote = tuple[str, int] | str | None

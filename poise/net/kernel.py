@@ -10,28 +10,30 @@ import sys
 
 from poise.readiness.interest import ERROR, INVALID
 
-if sys.platform != "win32":
-    import fcntl
-    import termios
-
 NUMBER = bytes(struct.calcsize("i"))  # room for the answer
 UNKNOWN = -1
 """The system does not tell."""
+UNIX = getattr(socket, "AF_UNIX", None)
+"""The family of unix sockets, where there are any."""
 
 
 def unread(fd: int) -> int:
     """Bytes that have arrived and were not read; -1 where the system does not tell (tcp(7), SIOCINQ = FIONREAD)."""
     try:
-        return _ask(fd, termios.FIONREAD)
-    except (NameError, OSError, ValueError):
+        from termios import FIONREAD  # asked of few connections, and a good part of a start
+
+        return _ask(fd, FIONREAD)
+    except (ImportError, OSError, ValueError):
         return UNKNOWN
 
 
 def unacknowledged(fd: int) -> int:
     """Bytes that the peer has not acknowledged; -1 where the system does not tell (tcp(7), SIOCOUTQ = TIOCOUTQ)."""
     try:
-        return _ask(fd, termios.TIOCOUTQ)
-    except (NameError, OSError, ValueError):
+        from termios import TIOCOUTQ
+
+        return _ask(fd, TIOCOUTQ)
+    except (ImportError, OSError, ValueError):
         return UNKNOWN
 
 
@@ -46,4 +48,6 @@ def pending_error(connected: socket.socket, mask: int) -> OSError | None:
 
 
 def _ask(fd: int, request: int) -> int:
-    return int.from_bytes(fcntl.ioctl(fd, request, NUMBER), sys.byteorder, signed=True)
+    from fcntl import ioctl
+
+    return int.from_bytes(ioctl(fd, request, NUMBER), sys.byteorder, signed=True)

@@ -29,14 +29,15 @@ from poise.loop.timers import TimerHandle
 from poise.net import address as addresses
 from poise.net.address import Address
 from poise.net.bound import SocketFile
+from poise.net.kernel import UNIX
 from poise.net.newcomer import AtOnce, Bare, accept, meet, whole
-from poise.net.options import UNIX, SocketOptions
 from poise.net.protocol import AnyProtocol, check_factory
 from poise.net.stream import Stream
 from poise.readiness.interest import READ
 
 if TYPE_CHECKING:
     from poise.net.certificates import ServerTLS
+    from poise.net.options import SocketOptions
 
 OF_ONE_NEWCOMER = frozenset(
     {

@@ -33,13 +33,13 @@ from typing import NamedTuple
 
 from poise.errors import MachineFault
 from poise.limits.record import Record
+from poise.net.kernel import UNIX
 
 Value = bool | int | str | None
 SOL, TCP, IPV4, IPV6 = socket.SOL_SOCKET, socket.IPPROTO_TCP, socket.IPPROTO_IP, socket.IPPROTO_IPV6
 LINGER = struct.Struct("ii")  # struct linger: on or off, seconds
 IPV4_WILDCARD = b"\0\0\0\0"
 LARGEST = 0x7FFF_FFFF  # a C int
-UNIX = getattr(socket, "AF_UNIX", None)
 INET = (socket.AF_INET, socket.AF_INET6)
 
 
@@ -48,6 +48,10 @@ class Planned(NamedTuple):
 
     family: int | None
     type: int
+
+
+TCP_SOCKETS = tuple(Planned(family, socket.SOCK_STREAM) for family in (socket.AF_INET6, socket.AF_INET))
+UNIX_SOCKET = Planned(UNIX, socket.SOCK_STREAM)
 
 
 class Kind(enum.Enum):

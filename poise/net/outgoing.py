@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from poise.errors import PoiseError
 from poise.loop.reactor import Reactor
-from poise.net.options import UNIX
+from poise.net.kernel import UNIX
 from poise.net.readahead import ReadAhead, close
 from poise.net.stall import Stall
 

@@ -6,10 +6,8 @@ import errno
 from collections.abc import Iterable
 
 from poise.errors import DeadlineExceeded, MachineFault, ProgramFault
-from poise.net import rights
 from poise.net.ending import Ending, State
 from poise.net.outgoing import BUFFERS_PER_CALL, MORE, NO_SIGNAL, FilePart, Outgoing, Part, send_buffers
-from poise.net.rights import DescriptorPart
 from poise.net.stall import Stall
 
 
@@ -101,8 +99,10 @@ class Output(Ending):
         where there is no unix socket and after write_eof(), MachineFault on a system that does not pass descriptors, when
         so many are on their way already that it passes no more (ETOOMANYREFS), or none can be duplicated (EMFILE).
         """
+        from poise.net import rights  # few send descriptors
+
         rights.check(self._socket)
-        part = DescriptorPart(data, fds, self.limits.descriptors)
+        part = rights.DescriptorPart(data, fds, self.limits.descriptors)
         if self._state or self._eof_wanted:
             self._refuse_write()
             return

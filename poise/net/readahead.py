@@ -16,10 +16,13 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from poise.errors import MachineFault
-from poise.loop.offload import Offloaded, offload
 from poise.loop.reactor import Reactor
+
+if TYPE_CHECKING:
+    from poise.loop.offload import Offloaded
 
 NOWAIT = getattr(os, "RWF_NOWAIT", 0)  # Linux
 WAITS = frozenset({errno.EAGAIN, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL})  # or may: it cannot be told
@@ -96,6 +99,8 @@ class ReadAhead:
         begin, end = self._known, min(self._known + self._window, self._end)
         self._cold = end > begin and not (in_memory(self._fd, begin) and in_memory(self._fd, end - 1))
         if self._cold:
+            from poise.loop.offload import offload  # most of what is served is in memory
+
             try:
                 self._job = offload(self._reactor, fetch, self._fd, begin, end - begin)
             except MachineFault:

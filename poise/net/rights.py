@@ -40,9 +40,9 @@ def check(connected: socket.socket) -> None:
         raise ProgramFault("descriptors travel over unix sockets only: they mean nothing on another machine")
 
 
-def are_wanted(protocol: object, connected: socket.socket) -> bool:
-    """Whether ``protocol`` takes descriptors, and they can come."""
-    return hasattr(protocol, "descriptors_received") and SUPPORTED and connected.family == socket.AF_UNIX
+def can_come(connected: socket.socket) -> bool:
+    """Whether descriptors can come over this socket."""
+    return SUPPORTED and connected.family == socket.AF_UNIX
 
 
 def close_all(fds: Iterable[int]) -> None:

@@ -20,7 +20,7 @@ from poise.limits import DatagramLimits
 from poise.loop.reactor import Reactor
 from poise.loop.timers import TimerHandle
 from poise.net import address as addresses
-from poise.net.options import UNIX
+from poise.net.kernel import UNIX
 from poise.net.sendqueue import Answer, SendQueue
 
 NO_BUFFERS = frozenset({errno.ENOBUFS, errno.ENOMEM})

@@ -24,7 +24,6 @@ from collections.abc import Callable
 from typing import Any
 
 from poise.errors import MachineFault, PeerFault, ProgramFault
-from poise.net import rights
 from poise.net.ending import Muted, State
 from poise.net.kernel import pending_error
 from poise.net.output import Output
@@ -102,8 +101,11 @@ class Stream(Output):
     # -- the loop calls --------------------------------------------------------------------------
 
     def _reader(self) -> Callable[[int], None]:
-        if rights.are_wanted(self._protocol, self._socket):
-            return self._on_ready_descriptors
+        if hasattr(self._protocol, "descriptors_received"):
+            from poise.net import rights  # few take descriptors
+
+            if rights.can_come(self._socket):
+                return self._on_ready_descriptors
         return self._on_ready_buffered if hasattr(self._protocol, "get_buffer") else self._on_ready
 
     def _on_ready(self, mask: int) -> None:
@@ -158,6 +160,8 @@ class Stream(Output):
         if self._state > State.MUTE or mask == WRITE or not self._interest & READ:
             self._on_ready(mask)
             return
+        from poise.net import rights
+
         try:
             data, fds = rights.receive(self._socket, self._take, self.limits.descriptors)
         except (BlockingIOError, InterruptedError):
@@ -206,6 +210,8 @@ class Stream(Output):
         try:
             self._protocol.descriptors_received(fds)  # type: ignore[union-attr]  # it has its handler for having it
         except BaseException:
+            from poise.net import rights
+
             rights.close_all(fds)  # what it has taken out of the list is its own
             raise
 

@@ -13,7 +13,6 @@ from poise.errors import MachineFault, ProgramFault
 from poise.limits import StreamLimits
 from poise.loop.reactor import Reactor
 from poise.net import address as addresses
-from poise.net import options
 from poise.net.kernel import unread
 from poise.net.protocol import AnyProtocol
 from poise.net.watermarks import water_marks
@@ -106,10 +105,14 @@ class Transport:
 
         Raises ValueError for a name or value that makes no sense, MachineFault where it is not supported.
         """
+        from poise.net import options  # a large table, for those who have something to say
+
         options.set_option(self._own_socket(), name, value)
 
     def get_option(self, name: str) -> Any:
         """What the kernel says of an option; the errors are those of set_option."""
+        from poise.net import options
+
         return options.get_option(self._own_socket(), name)
 
     def _own_socket(self) -> Any:

@@ -30,10 +30,6 @@ from typing import Protocol
 
 from poise.errors import MachineFault
 from poise.limits import LoopLimits
-from poise.readiness.by_epoll import ByEpoll
-from poise.readiness.by_kqueue import ByKqueue
-from poise.readiness.by_poll import ByPoll
-from poise.readiness.by_select import BySelect
 from poise.readiness.levelling import Events, Poll, waiting_time
 
 __all__ = ["BEST_FIRST", "Events", "Poll", "Poller", "available", "choose", "waiting_time"]
@@ -76,11 +72,38 @@ class Poller(Protocol):
         """How many descriptors are registered, paused ones included."""
 
 
+# A program waits with one of them, and loads that one.
+
+
+def by_epoll(limits: LoopLimits) -> Poller:
+    from poise.readiness.by_epoll import ByEpoll
+
+    return ByEpoll(limits)
+
+
+def by_kqueue(limits: LoopLimits) -> Poller:
+    from poise.readiness.by_kqueue import ByKqueue
+
+    return ByKqueue(limits)
+
+
+def by_poll(limits: LoopLimits) -> Poller:
+    from poise.readiness.by_poll import ByPoll
+
+    return ByPoll(limits)
+
+
+def by_select(limits: LoopLimits) -> Poller:
+    from poise.readiness.by_select import BySelect
+
+    return BySelect(limits)
+
+
 BEST_FIRST: dict[str, Callable[[LoopLimits], Poller]] = {
-    "epoll": ByEpoll,
-    "kqueue": ByKqueue,
-    "poll": ByPoll,
-    "select": BySelect,
+    "epoll": by_epoll,
+    "kqueue": by_kqueue,
+    "poll": by_poll,
+    "select": by_select,
 }
 
 # Out of descriptors or memory is no reason to go on quietly with a slower backend.

@@ -13,11 +13,12 @@ from typing import Any
 import pytest
 
 from poise.errors import RequestError
-from poise.files.codings import compressible, encoders
+from poise.files.codings import encoders
 from poise.files.compress import Compressor, Packed, made
 from poise.files.content import Contents
 from poise.files.live import SCRIPT
 from poise.files.locate import Root
+from poise.files.media import compressible
 from poise.files.site import Site
 from poise.http.message import FileBody, Reply
 from poise.limits import FileLimits
