@@ -251,6 +251,7 @@ def _serve(args: argparse.Namespace) -> int:
         meant.folder(args.dir)
     from poise.cli.serve import serve  # only this command needs the server
 
+    gc.freeze()  # nor is it looked through when what a server uses up is
     gc.enable()
     return serve(args)
 

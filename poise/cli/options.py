@@ -28,6 +28,8 @@ SIZES = {"k": 1024, "m": 1024**2, "g": 1024**3}
 TRUE = frozenset({"1", "true", "yes", "on"})
 FALSE = frozenset({"", "0", "false", "no", "off"})
 AUTO = "auto"
+PREFIX = "POISE_"
+"""Of all our variables in the environment."""
 
 
 def public_limits() -> Iterator[tuple[type[Checked], Limit]]:
@@ -122,7 +124,7 @@ def chosen(room: type[L], args: argparse.Namespace) -> L:
 
 def variable(option: str) -> str:
     """The environment's name for an option: ``--max-head`` is ``POISE_MAX_HEAD``."""
-    return "POISE_" + option.removeprefix("--").replace("-", "_").upper()
+    return PREFIX + option.removeprefix("--").replace("-", "_").upper()
 
 
 def read_environment(
@@ -135,6 +137,8 @@ def read_environment(
 
     ``plain`` has the defaults of what a file has said before, which a switch turned off here comes back to.
     """
+    if not any(name.startswith(PREFIX) for name in environment):
+        return  # most often, and there are many options
     for action in parser._actions:  # argparse has no public list of them
         names = [name for name in action.option_strings if name.startswith("--")]
         if not names or isinstance(action, argparse._HelpAction):
@@ -162,7 +166,7 @@ def unknown_variables(
     parsers: Callable[[], Iterable[argparse.ArgumentParser]], environment: Mapping[str, str] = os.environ
 ) -> list[str]:
     """Variables that look like ours and are no option of any of ``parsers()``: mistyped, most likely."""
-    ours = sorted(name for name in environment if name.startswith("POISE_"))
+    ours = sorted(name for name in environment if name.startswith(PREFIX))
     if not ours:  # most often, and then no parser is made for it
         return []
     actions = [action for parser in parsers() for action in parser._actions]

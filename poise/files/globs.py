@@ -210,7 +210,8 @@ class Automaton:
 
     def finish(self) -> None:
         """All patterns are in: work out beforehand what most characters do."""
-        self._masks = {char: self._mask(char) for char in map(chr, range(128))}
+        if self._size:
+            self._masks = {char: self._mask(char) for char in map(chr, range(128))}
 
     def _mask(self, char: str) -> int:
         mask = self._literal.get(char, 0)
