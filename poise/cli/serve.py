@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from poise.cli import site_options, where
 from poise.cli.log import Log
@@ -22,6 +22,7 @@ from poise.files.server import FileServer
 from poise.files.site import Site
 from poise.http.hosts import local_or
 from poise.limits import FileLimits, HttpLimits, ListenLimits, LoopLimits, StreamLimits, TLSLimits
+from poise.limits.record import Record
 from poise.loop.reactor import Reactor
 from poise.net.listener import Listener
 
@@ -49,7 +50,8 @@ def serve(args: argparse.Namespace) -> int:
         from poise.cli.announce import chosen_name  # only those who want to be found pay for it
 
         name = chosen_name(args)
-    with serving(args) as (reactor, server, log):
+    with serving(args) as served:
+        reactor, server, log = served.reactor, served.server, served.log
         tls = None
         if args.tls is not None or args.tls_cert is not None or args.tls_key is not None:
             from poise.cli.secure import server_tls
@@ -72,7 +74,7 @@ def serve(args: argparse.Namespace) -> int:
     return 0
 
 
-class Serving(NamedTuple):
+class Serving(Record):
     """What one process serves with. It listens nowhere yet."""
 
     reactor: Reactor
@@ -110,7 +112,7 @@ def serving(args: argparse.Namespace, tell: Tell = say, *, shared: bool = False)
             tls_limits=chosen(TLSLimits, args),
             log=log.access,
         )
-        yield Serving(reactor, server, log)
+        yield Serving(reactor=reactor, server=server, log=log)
 
 
 def open_to(server: FileServer, listener: Listener, args: argparse.Namespace) -> None:

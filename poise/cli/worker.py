@@ -47,7 +47,7 @@ def work(plan: Plan, bound: Bound, lifeline: int, share: Share, first: bool, sta
     """
     try:
         with serving(plan.args, say if first else silent, shared=True) as served:
-            reactor, server, log = served
+            reactor, server, log = served.reactor, served.server, served.log
             listener = server.listen(bound.socket, tls=plan.tls)
             listener.balance = share
             share.tell(0)
@@ -66,7 +66,7 @@ def work(plan: Plan, bound: Bound, lifeline: int, share: Share, first: bool, sta
 
 
 def _heed(served: Serving, lifeline: int) -> None:
-    reactor, server, log = served
+    reactor, server, log = served.reactor, served.server, served.log
 
     def stop() -> None:
         server.drain(reactor.stop)

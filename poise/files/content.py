@@ -16,7 +16,6 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from poise.errors import RequestError
-from poise.files.conditional import Verdict, evaluate
 from poise.files.entity import ACCEPT_RANGES, Entity, entity_of, file_fields, settled
 from poise.files.locate import Root
 from poise.files.located import Consulted, Located
@@ -229,6 +228,10 @@ def precondition(
     request: Request, entity: Entity, now: float, fields: Fields, validator: Validator | None
 ) -> Reply | None:
     """304, when the preconditions ask for it. Raises :class:`RequestError`: 412, when they do."""
+    if not request.fields.has_any(CONDITIONS):
+        return None
+    from poise.files.conditional import Verdict, evaluate  # for who has been here before
+
     verdict = evaluate(request.fields, entity, now)
     if verdict is Verdict.PRECONDITION_FAILED:
         raise RequestError(412, "The file is not in the state that the request asks for.")
@@ -256,6 +259,9 @@ def both(first: Validator | None, second: Validator) -> Validator | None:
     """True while both are; None when nobody asks the first."""
     return None if first is None else lambda: first() and second()
 
+
+CONDITIONS = frozenset({"if-match", "if-unmodified-since", "if-none-match", "if-modified-since"})
+"""The fields that ask whether to answer at all (RFC 9110, 13.1)."""
 
 NOT_MODIFIED = frozenset({"cache-control", "content-location", "expires", "vary"})
 """What a 304 has of the 200's fields, besides the tag (RFC 9110, 15.4.5)."""

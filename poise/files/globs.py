@@ -26,10 +26,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import product
-from typing import NamedTuple
 
 from poise.files.names import Names
 from poise.limits import FileLimits
+from poise.limits.record import Record
 from poise.wire.pattern import pattern
 
 IGNORABLE = pattern(
@@ -43,7 +43,7 @@ class GlobError(ValueError):
     """A pattern that breaks a rule; the sentence says what to write instead."""
 
 
-class Some(NamedTuple):
+class Some(Record):
     """One character out of ranges, or out of all others."""
 
     ranges: tuple[tuple[str, str], ...]
@@ -56,13 +56,13 @@ class Some(NamedTuple):
         return found is not self.negated
 
 
-class Sign(NamedTuple):
+class Sign(Record):
     """``?``, ``*`` or ``/``: nothing but itself."""
 
     sign: str
 
 
-ONE, STAR, SLASH = Sign("?"), Sign("*"), Sign("/")
+ONE, STAR, SLASH = Sign(sign="?"), Sign(sign="*"), Sign(sign="/")
 SIGNS = {each.sign: each for each in (ONE, STAR, SLASH)}
 
 Token = str | Some | Sign
@@ -350,7 +350,7 @@ class Reader:
             if first > last:
                 raise self._error(f"the range {first}-{last} runs backwards", begin)
             ranges.append((first, last))
-        return Some(tuple(ranges), bool(match[1]))
+        return Some(ranges=tuple(ranges), negated=bool(match[1]))
 
     def _error(self, why: str, at: int) -> GlobError:
         sign = self._pattern[at]

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal
 
 from poise.files.globs import Globs
 from poise.files.names import Names, nameable
@@ -51,7 +51,7 @@ FALLBACK_VARY: Field = ("Vary", "Accept, Sec-Fetch-Mode")
 """What the fallback, and its absence, hangs on."""
 
 
-class Shorter(NamedTuple):
+class Shorter(Record):
     """The clean address of a file, and which files must not be there for it to lead back to that file."""
 
     names: Names
@@ -146,12 +146,12 @@ class SiteRules(Record):
         *above, name = names
         if name in self.index_names:
             first = self.index_names[: self.index_names.index(name)]
-            return Shorter(tuple(above), True, tuple((*above, each) for each in first))
+            return Shorter(names=tuple(above), folder=True, unless=tuple((*above, each) for each in first))
         short = name.removesuffix(HTML)
         # Where the short name would not lead back, as those of `a.html.html` and `...html` do not, there is none.
         if short != name and short not in (b"", b".", b"..") and not short.lower().endswith(HTML):
             clean = (*above, short)
-            return Shorter(clean, False, (clean,))
+            return Shorter(names=clean, folder=False, unless=(clean,))
         return None
 
     def falls_back(self, names: Names, fields: Fields) -> bool:

@@ -20,13 +20,16 @@ Clients repeat themselves to the byte, so the first key is the whole head as it 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from poise.http.clock import DateClock
 from poise.http.gist import Gists
-from poise.http.refusals import REPLY_BYTES, Refusal, Refusals, shared
 from poise.http.remembered import Remembered
 from poise.http.sights import Sights
 from poise.limits import FileLimits
+
+if TYPE_CHECKING:
+    from poise.http.refusals import Refusal, Refusals
 
 KEY_BYTES = 150  # of a key besides its bytes: the object, its place in the dict
 FREE = frozenset(b"?%")  # in a target: what lets a client write one address in endless ways
@@ -47,13 +50,13 @@ class Memo:
         self._limits = limits
         self._dates = dates
         self.gists = gists
-        self.refusals = Refusals()
+        self.refusals: Refusals | None = None  # from the first one on
 
     def find(self, head: bytes) -> Remembered | None:
         """The reply to ``head``, which is not in the young generation as it is; what is found there is young again."""
         if self._old and (entry := self._take_old(head)) is not None:
             return entry
-        if self.refusals.kept and (refusal := self.refusals.find(head)) is not None:
+        if self.refusals is not None and (refusal := self.refusals.find(head)) is not None:
             return refusal
         entry = self._find_gist(head)
         if entry is not None and self._wants(head):
@@ -114,11 +117,15 @@ class Memo:
 
     def offer_refusal(self, head: bytes, make: Callable[[], Refusal], *, now: float) -> None:
         """Remember what ``head`` is refused with for all that differ in the target, from the second sight of such heads on."""
+        from poise.http.refusals import REPLY_BYTES, Refusals, shared
+
         key = shared(head)
         if not key or not self._wants(key) or (refusal := make()).size > REPLY_BYTES:
             return
         refusal.fresh_until = now + self._limits.freshness
         refusal.good_until = min(refusal.fresh_until, self._dates.until)
+        if self.refusals is None:
+            self.refusals = Refusals()
         self.refusals.keep(head, refusal)
 
     def _is_one_of_few(self, gist: bytes) -> bool:
@@ -150,7 +157,8 @@ class Memo:
         for key in keys:
             self.young.pop(key, None)
             self._old.pop(key, None)
-        self.refusals.forget(head)
+        if self.refusals is not None:
+            self.refusals.forget(head)
 
     def retire(self) -> None:
         """Forget everything, and remember nothing more."""
@@ -164,4 +172,4 @@ class Memo:
         self._size = 0
         self._generation += 1
         self._sights.clear()
-        self.refusals.clear()
+        self.refusals = None

@@ -27,7 +27,6 @@ from poise.http.heads import HeadMemo
 from poise.http.known import greeter
 from poise.http.memo import Memo
 from poise.http.message import Reply, Request
-from poise.http.refusals import IN_ITS_PLACE, Refusal
 from poise.http.remembered import Remembered
 from poise.http.replying import Replying
 from poise.limits import FileLimits, HttpLimits, ListenLimits, StreamLimits, TLSLimits
@@ -257,6 +256,8 @@ class HTTPServer:
             )
 
         if reply.covers is not None:
+            from poise.http.refusals import IN_ITS_PLACE, Refusal  # for what is not there
+
             covers = reply.covers
             line = logged(request.for_target(IN_ITS_PLACE))
             if line.count(IN_ITS_PLACE) == (self.log is not None):

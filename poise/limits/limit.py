@@ -51,8 +51,7 @@ class Checked(Record):
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
         cls.LIMITS = {
-            name: Limit(name, cls.__annotations__[name], *spec[2:])
-            for name, spec in cls.DEFAULTS.items()
+            name: Limit(name, cls.__annotations__[name], *spec[2:]) for name, spec in cls.DEFAULTS.items()
         }
         cls.DEFAULTS = {name: spec.default for name, spec in cls.LIMITS.items()}
 

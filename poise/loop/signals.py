@@ -15,7 +15,6 @@ has run is the same signal.
 from __future__ import annotations
 
 import signal
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -50,13 +49,17 @@ class Signals:
 
         Raises ValueError for a number that is no signal or cannot be caught (SIGKILL, SIGSTOP), TypeError for no callback.
         """
-        _check_main_thread()
         check_callback(callback)
-        if signum not in self._callbacks:
+        if signum in self._callbacks:
+            _check_main_thread()
+        else:
             try:
                 former = signal.signal(signum, self._caught)
             except OSError as error:
                 raise ValueError(f"signal {signum} cannot be caught: {error.strerror}") from error
+            except ValueError:
+                _check_main_thread()  # Python says of both faults that they are of the value
+                raise
             if not self._callbacks:
                 self._former_fd = signal.set_wakeup_fd(self._wakeup_fd, warn_on_full_buffer=False)
             # None: the handler was not set from Python, which cannot set it again.
@@ -103,6 +106,8 @@ def check_callback(callback: object) -> None:
 
 
 def _check_main_thread() -> None:
+    import threading  # a server that starts does without it
+
     if threading.current_thread() is not threading.main_thread():
         raise ProgramFault("signals can only be handled by a loop in the main thread")
 

@@ -28,7 +28,6 @@ from poise.loop.reactor import Reactor
 from poise.loop.timers import TimerHandle
 from poise.net import address as addresses
 from poise.net.address import Address
-from poise.net.bound import SocketFile
 from poise.net.kernel import UNIX
 from poise.net.newcomer import AtOnce, Bare, accept, meet, whole
 from poise.net.protocol import AnyProtocol, check_factory
@@ -36,6 +35,7 @@ from poise.net.stream import Stream
 from poise.readiness.interest import READ
 
 if TYPE_CHECKING:
+    from poise.net.bound import SocketFile
     from poise.net.certificates import ServerTLS
     from poise.net.options import SocketOptions
 
@@ -166,7 +166,11 @@ class Listener:
         self._owed = 0  # newcomers that are taken without looking at others, who had their time
         self._closed = False
         self.sockname: Any = listening.getsockname()
-        self._socket_file = SocketFile(self.sockname) if owns_file else None
+        self._socket_file: SocketFile | None = None
+        if owns_file:
+            from poise.net.bound import SocketFile  # unix sockets alone have one
+
+            self._socket_file = SocketFile(self.sockname)
         reactor.register(self._fd, READ, self._on_ready)
 
     @property

@@ -141,10 +141,14 @@ def test_clean_urls(clean_urls: bool) -> None:
 
 def test_the_long_spelling_leads_to_the_short_one_only_when_asked() -> None:
     rules = SiteRules(clean_urls="redirect", index=("start.html", "index.html"))
-    assert rules.shorter(names("d/about.html")) == Shorter(names("d/about"), False, (names("d/about"),))
-    assert rules.shorter(names("d/start.html")) == Shorter(names("d"), True, ())
-    assert rules.shorter(names("d/index.html")) == Shorter(names("d"), True, (names("d/start.html"),))
-    assert rules.shorter(names("index.html")) == Shorter((), True, (names("start.html"),))
+    assert rules.shorter(names("d/about.html")) == Shorter(
+        names=names("d/about"), folder=False, unless=(names("d/about"),)
+    )
+    assert rules.shorter(names("d/start.html")) == Shorter(names=names("d"), folder=True, unless=())
+    assert rules.shorter(names("d/index.html")) == Shorter(
+        names=names("d"), folder=True, unless=(names("d/start.html"),)
+    )
+    assert rules.shorter(names("index.html")) == Shorter(names=(), folder=True, unless=(names("start.html"),))
     for path in ("about", "a.txt", "x/.html", "a.HTML"):
         assert rules.shorter(names(path)) is None, path
     assert rules.shorter(()) is None

@@ -5,7 +5,8 @@ import pytest
 from poise.errors import RequestError
 from poise.limits import HttpLimits
 from poise.wire.buffer import Buffer
-from poise.wire.http.body import BodyReader, ChunkedReader, LengthReader
+from poise.wire.http.body import BodyReader, LengthReader
+from poise.wire.http.chunked import ChunkedReader
 
 LIMITS = HttpLimits()
 REST = b"GET /next"

@@ -28,7 +28,7 @@ from poise.errors import ProgramFault, RequestError
 from poise.limits import HttpLimits
 from poise.wire.buffer import Buffer
 from poise.wire.http import reply
-from poise.wire.http.body import NO_TRAILERS, BodyReader, ChunkedReader, LengthReader
+from poise.wire.http.body import NO_TRAILERS, BodyReader, LengthReader
 from poise.wire.http.head import (
     HEAD_END,
     LOGGED_LINE,
@@ -263,6 +263,8 @@ class ServerConnection:
 
     def _body_reader(self, head: RequestHead) -> BodyReader:
         if head.length is None:
+            from poise.wire.http.chunked import ChunkedReader  # few bodies come in chunks
+
             return ChunkedReader(self.limits)
         return LengthReader(head.length, self.limits.body)
 

@@ -56,6 +56,10 @@ class Fields:
         name = name.lower()
         return tuple(value for key, value in self._pairs if key == name)
 
+    def has_any(self, names: frozenset[str]) -> bool:
+        """Whether there is a field of one of these ``names``, which are in lower case."""
+        return not names.isdisjoint(self._combined)
+
     def __contains__(self, name: object) -> bool:
         return isinstance(name, str) and name.lower() in self._combined
 
