@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 from poise.errors import MachineFault, PeerFault, RequestError
 from poise.http.errorpage import error_reply
 from poise.http.message import FileBody, Reply
-from poise.net.outgoing import Truncated
 from poise.wire.http.connection import WITHOUT_CONTENT, ServerConnection
 
 if TYPE_CHECKING:
@@ -195,6 +194,8 @@ class Replying:
 
     def _report(self, error: Exception) -> None:
         """Unless it is nobody's fault here: of somebody out there, whom the body came from, or of a file cut meanwhile."""
+        from poise.net.outgoing import Truncated
+
         if not isinstance(error, (PeerFault, ConnectionError, Truncated)):
             self.stream.reactor.on_error(error)
 

@@ -18,16 +18,12 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any, Protocol
+from typing import Any
 
 from poise.errors import NotRegistered, ProgramFault
 
-
-class Post(Protocol):
-    """Has ``callback(*args)`` called on the loop; may be called at any moment (``call_soon_threadsafe``)."""
-
-    def __call__(self, callback: Callable[..., object], /, *args: Any) -> object:
-        """Post one call."""
+Post = Callable[..., object]
+"""Has ``callback(*args)`` called on the loop; may be called at any moment (``call_soon_threadsafe``)."""
 
 
 class Signals:

@@ -24,17 +24,19 @@ import socket
 import struct
 from collections.abc import Callable
 from functools import partial
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from poise.limits import StreamLimits
 from poise.loop.reactor import Reactor
 from poise.net import address as addresses
 from poise.net.kernel import pending_error, unacknowledged
-from poise.net.outgoing import Outgoing
 from poise.net.protocol import AnyProtocol, holds_input
-from poise.net.stall import Stall
 from poise.net.transport import Transport
 from poise.readiness.interest import ERROR, READ, WRITE
+
+if TYPE_CHECKING:
+    from poise.net.outgoing import Outgoing
+    from poise.net.stall import Lingering
 
 IN_FLIGHT = 64 * 1024  # bytes; less than this the peer has, but for the blink of an eye
 RESET = struct.pack("ii", 1, 0)  # struct linger: on, 0 seconds
@@ -64,17 +66,6 @@ class Muted:
 
     def cancel(self) -> None:
         self._deadline.cancel()
-
-
-class Lingering(Stall):
-    """As long as the peer takes what the kernel still holds for it, it has time; ``taken`` bytes were read away."""
-
-    __slots__ = ("taken",)
-    cause: ClassVar[None] = None
-
-    def __init__(self, reactor: Reactor, fd: int, allowed: float, over: Callable[[], object]) -> None:
-        super().__init__(reactor, fd, allowed, over)
-        self.taken = 0
 
 
 class Ending(Transport):
@@ -195,6 +186,8 @@ class Ending(Transport):
             self._linger or self.has_unread_input() or unacknowledged(self._fd) > IN_FLIGHT
         ):
             self._state = State.LINGERING
+            from poise.net.stall import Lingering  # most have nothing to wait for
+
             over = partial(self._lose, None)
             self._ending = Lingering(self.reactor, self._fd, self.limits.linger_time, over)
             if not self._eof_wanted:  # a second time is an error when the peer has ended meanwhile

@@ -15,6 +15,9 @@ UNKNOWN = -1
 """The system does not tell."""
 UNIX = getattr(socket, "AF_UNIX", None)
 """The family of unix sockets, where there are any."""
+# Writing to a peer that has gone must be an error, not a signal that ends the process (pitfall 20).
+NO_SIGNAL = getattr(socket, "MSG_NOSIGNAL", 0)
+MORE = getattr(socket, "MSG_MORE", 0)
 
 
 def unread(fd: int) -> int:

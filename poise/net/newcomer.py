@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from poise.net.ending import IN_FLIGHT
-from poise.net.outgoing import MORE, NO_SIGNAL
+from poise.net.kernel import MORE, NO_SIGNAL
 
 AtOnce = Callable[[bytes, Any], bytes | None]
 """``at_once(said, peer)``: all that a newcomer gets who has said that, and nothing more; None when it is to be a stream."""

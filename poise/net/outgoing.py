@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from poise.errors import PoiseError
 from poise.loop.reactor import Reactor
-from poise.net.kernel import UNIX
+from poise.net.kernel import NO_SIGNAL, UNIX
 from poise.net.readahead import ReadAhead, close
 from poise.net.stall import Stall
 
@@ -26,9 +26,6 @@ if TYPE_CHECKING:
 CANNOT = frozenset(
     {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOTSOCK, errno.EOVERFLOW}
 )
-# Writing to a peer that has gone must be an error, not a signal that ends the process (pitfall 20).
-NO_SIGNAL = getattr(socket, "MSG_NOSIGNAL", 0)
-MORE = getattr(socket, "MSG_MORE", 0)
 HAS_SENDMSG = hasattr(socket.socket, "sendmsg")  # Windows has not
 BUFFERS_PER_CALL = 64  # far under IOV_MAX of Linux and the BSDs (1024)
 CORK = getattr(socket, "TCP_CORK", None)  # Linux

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from poise.errors import DeadlineExceeded, MachineFault, ProgramFault
 from poise.net.ending import Ending, State
-from poise.net.outgoing import BUFFERS_PER_CALL, MORE, NO_SIGNAL, FilePart, Outgoing, Part, send_buffers
-from poise.net.stall import Stall
+from poise.net.kernel import MORE, NO_SIGNAL
+
+if TYPE_CHECKING:
+    from poise.net.outgoing import Outgoing, Part
 
 
 class Output(Ending):
@@ -74,6 +77,8 @@ class Output(Ending):
 
         A file that turns out shorter ends the stream: a reply must not lie about its length.
         """
+        from poise.net.outgoing import FilePart
+
         part = FilePart(fd, offset, count).fetched_by(self.reactor, self.limits.read_ahead)
         if self._state or self._eof_wanted:
             part.close()
@@ -141,6 +146,8 @@ class Output(Ending):
 
     def _send_now(self, pieces: list[bytes | memoryview]) -> list[bytes | memoryview]:
         """What is left of ``pieces`` when the kernel takes no more."""
+        from poise.net.outgoing import BUFFERS_PER_CALL, send_buffers
+
         done = 0
         try:
             while done < len(pieces):
@@ -163,6 +170,8 @@ class Output(Ending):
     def _append(self, part: bytes | memoryview | Part) -> Outgoing:
         queue = self.outgoing
         if queue is None:
+            from poise.net.outgoing import Outgoing  # most of what is written, the kernel takes at once
+
             queue = self.outgoing = Outgoing()
         queue.append(part)
         return queue
@@ -173,6 +182,8 @@ class Output(Ending):
         if queue is None:
             return
         if queue.stall is None:
+            from poise.net.stall import Stall
+
             queue.stall = Stall(self.reactor, self._fd, self.limits.send_stall, self._stalled)
             self._watch()
         self._check_water()

@@ -21,7 +21,8 @@ from array import array
 from collections.abc import Iterable
 
 from poise.errors import MachineFault, PeerFault, ProgramFault
-from poise.net.outgoing import NO_SIGNAL, Part
+from poise.net.kernel import NO_SIGNAL
+from poise.net.outgoing import Part
 
 # Each that waits counts as so many bytes: a queue of a few bytes must not keep thousands of files open.
 DESCRIPTOR_COST = 1024

@@ -9,6 +9,7 @@ any change is progress.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import ClassVar
 
 from poise.loop.reactor import Reactor
 from poise.net.kernel import unacknowledged
@@ -52,3 +53,14 @@ class Stall:
             self._stalled()
         else:
             self._deadline = self._reactor.deadline(self._allowed / CHECKS, self._look)
+
+
+class Lingering(Stall):
+    """As long as the peer takes what the kernel still holds for it, it has time; ``taken`` bytes were read away."""
+
+    __slots__ = ("taken",)
+    cause: ClassVar[None] = None
+
+    def __init__(self, reactor: Reactor, fd: int, allowed: float, over: Callable[[], object]) -> None:
+        super().__init__(reactor, fd, allowed, over)
+        self.taken = 0
