@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 from poise.limits.record import Record
 
@@ -12,17 +12,24 @@ KIB = 1024
 MIB = 1024 * KIB
 
 
-class Limit(NamedTuple):
-    """What is said of one limit where it is declared."""
+class Limit:
+    """What is said of one limit where it is declared. Its name and type are those of the field that it becomes."""
 
-    name: str
-    type: str
-    default: float
-    unit: str
-    reason: str
-    option: str | None
-    low: float
-    high: float
+    __slots__ = ("default", "high", "low", "name", "option", "reason", "type", "unit")
+
+    def __init__(
+        self, default: float, unit: str, reason: str, option: str | None, low: float, high: float
+    ) -> None:
+        self.name = self.type = ""
+        self.default = default
+        self.unit = unit
+        self.reason = reason
+        self.option = option
+        self.low = low
+        self.high = high
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name, self.type = name, owner.__annotations__[name]
 
     @property
     def dest(self) -> str:
@@ -40,7 +47,7 @@ def limit(
     high: float = math.inf,
 ) -> Any:
     """A field of a Checked record that knows its unit, its reason and the range that makes sense."""
-    return Limit("", "", default, unit, reason, option, low, high)
+    return Limit(default, unit, reason, option, low, high)
 
 
 class Checked(Record):
@@ -50,9 +57,7 @@ class Checked(Record):
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
-        cls.LIMITS = {
-            name: Limit(name, cls.__annotations__[name], *spec[2:]) for name, spec in cls.DEFAULTS.items()
-        }
+        cls.LIMITS = cls.DEFAULTS
         cls.DEFAULTS = {name: spec.default for name, spec in cls.LIMITS.items()}
 
     def _begin(self) -> None:

@@ -120,3 +120,10 @@ def test_chunk_lines(text: str) -> None:
 )
 def test_no_chunk_lines(text: str) -> None:
     assert not grammar.CHUNK_LINE.fullmatch(text)
+
+
+def test_the_octets_of_a_token() -> None:
+    octets = [bytes((octet,)) for octet in range(256)]
+    assert [octet for octet in octets if re.fullmatch(grammar.tchar, octet.decode("latin-1"))] == sorted(
+        grammar.TCHARS
+    )

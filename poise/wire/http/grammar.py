@@ -16,6 +16,11 @@ from poise.wire.pattern import pattern
 # RFC 9110 section 5.6
 tchar = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]"
 token = rf"{tchar}++"
+TCHARS = frozenset(
+    bytes((octet,))
+    for octet in b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+)
+"""Each octet that :data:`tchar` means: to ask of one alone needs no pattern."""
 OWS = r"[ \t]*+"
 BWS = OWS
 obs_text = r"\x80-\xff"

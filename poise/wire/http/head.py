@@ -152,7 +152,7 @@ def request_line_length(data: bytes, limits: HttpLimits) -> int:
     method.
     """
     end = data.find(b"\n")
-    if not grammar.TOKEN.match(data[:1].decode("latin-1")):
+    if data[:1] not in grammar.TCHARS:
         raise RequestError(400, "the request does not begin with a method")
     if (end if end >= 0 else len(data)) > limits.request_line + 1:
         raise RequestError(414, f"the request line is longer than {limits.request_line} bytes")
