@@ -18,13 +18,13 @@ from pathlib import Path
 from tests.files.support import put
 from tests.support.client import PATIENCE
 
-FILES = 100
+FILES = 40
 BATCH = 30  # requests: no more than the server answers in one turn
-FROM_MEMORY = 0.85  # of the batches
+FROM_MEMORY = 0.95  # of the batches
 CONNECTIONS = 4
 STATUS = re.compile(rb"HTTP/1\.1 ([0-9]{3}) [^\r]*\r\n")
 LONGEST_STATUS = 100  # bytes
-CODINGS = ("gzip", "br", "zstd", "gzip, br", "identity", "*;q=0.5", "gzip;q=0")
+CODINGS = ("gzip", "br", "identity", "*;q=0.5")
 
 Request = tuple[bytes, int]
 """Its bytes, and the status that it gets."""
@@ -33,7 +33,7 @@ Request = tuple[bytes, int]
 def site(root: Path) -> None:
     """Files of several sizes, in several folders, one of them compressed beforehand."""
     for number in range(FILES):
-        put(root / f"folder-{number % 7}" / f"{number}.txt", b"%d\n" % number * (1 + number * 5))
+        put(root / f"folder-{number % 7}" / f"{number}.txt", b"%d\n" % number * (1 + number * 20))
     put(root / "style.css", b"a { color: #123456; }\n" * 100)
     put(root / "style.css.gz", b"\x1f\x8b" + bytes(50))
     put(root / "index.html", b"<!doctype html><title>home</title>")
@@ -126,7 +126,7 @@ class Everything:
         return self._request(self._path(), f'If-None-Match: "{self._random()}", W/"{self._random()}"\r\n')
 
     def partial(self) -> Request:
-        path = f"/folder-{99 % 7}/99.txt"
+        path = self._paths[FILES - 1]
         return self._request(
             path, f"Range: bytes={self._rng.randrange(100)}-{100 + self._rng.randrange(900)}\r\n", status=206
         )
