@@ -20,7 +20,6 @@ from tests.support.client import PATIENCE
 
 FILES = 40
 BATCH = 30  # requests: no more than the server answers in one turn
-FROM_MEMORY = 0.95  # of the batches
 CONNECTIONS = 4
 STATUS = re.compile(rb"HTTP/1\.1 ([0-9]{3}) [^\r]*\r\n")
 LONGEST_STATUS = 100  # bytes
@@ -44,10 +43,11 @@ Kind = Callable[[], Request]
 
 
 class Everything:
-    """Makes requests of all kinds."""
+    """Makes requests of all kinds; ``known`` is the part of the batches that are answered from memory."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, known: float) -> None:
         self._rng = random.Random(seed)
+        self._known_part = known
         self._paths = [f"/folder-{number % 7}/{number}.txt" for number in range(FILES)]
         self._paths += ["/", "/style.css", "/empty", "/index.html"]
         self._known = [
@@ -68,7 +68,7 @@ class Everything:
 
     def batch(self) -> tuple[bytes, Counter[int]]:
         """Some requests in one piece, and how many replies of each status they get."""
-        known = self._rng.random() < FROM_MEMORY
+        known = self._rng.random() < self._known_part
         kinds = self._from_memory if known else self._from_memory + self._others
         made = [kind() for kind in self._rng.choices(kinds, k=BATCH)]
         return b"".join(data for data, _ in made), Counter(status for _, status in made)
@@ -166,9 +166,9 @@ class Asked:
         assert found == self.wanted
 
 
-def ask_everything(port: int, count: int, seed: int) -> Iterator[int]:
+def ask_everything(port: int, count: int, *, known: float) -> Iterator[int]:
     """Ask ``count`` requests or a few more; how many have been answered, after each batch."""
-    made = Everything(seed)
+    made = Everything(count, known)
     with ExitStack() as stack:
         busy: deque[Asked] = deque()
         for _ in range(CONNECTIONS):
