@@ -167,7 +167,7 @@ class Asked:
 
 
 def ask_everything(port: int, count: int, *, known: float) -> Iterator[int]:
-    """Ask ``count`` requests or a few more; how many have been answered, after each batch."""
+    """Ask ``count`` requests or a few more; how many have been answered, after each batch. Each ``count`` has its own random ones."""
     made = Everything(count, known)
     with ExitStack() as stack:
         busy: deque[Asked] = deque()
