@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
 
-from bench import machine, page, timers
+from bench import machine, page, syscalls, timers
 from bench.crowd import Crowd, NoCrowd
 from bench.http_scenarios import HTTP, Start
 from bench.load import Sample
@@ -43,6 +43,7 @@ examples:
   python3 -m bench --scenario small tls              only these two questions
   python3 -m bench echo                              the streams alone, beside uvloop and asyncio
   python3 -m bench timers                            timers and deadlines beside a bare heap
+  python3 -m bench syscalls                          what each system call costs that a request is made of
   python3 -m bench --scenario small --only floor     Poise and one other, in half a minute
   python3 -m bench --scenario small --only poise --baseline ../before --rounds 30
                                                      a change against the checkout before it, 30 pairs of rounds
@@ -81,7 +82,7 @@ def arguments(argv: list[str]) -> argparse.Namespace:
     name = argv[0] if argv and argv[0] in BENCHES else "http"
     bench = BENCHES[name]
     parser = argparse.ArgumentParser(
-        prog=f"python3 -m bench [{'|'.join(BENCHES)}|timers|page]",
+        prog=f"python3 -m bench [{'|'.join(BENCHES)}|timers|syscalls|page]",
         description=HELP,
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -132,7 +133,7 @@ def positive(text: str) -> int:
 
 def main(argv: list[str] | None = None) -> int:
     argv = sys.argv[1:] if argv is None else argv
-    others = {"timers": timers.main, "page": page.main}
+    others = {"timers": timers.main, "syscalls": syscalls.main, "page": page.main}
     if argv and argv[0] in others:
         return others[argv[0]](argv[1:])
     options = arguments(argv)

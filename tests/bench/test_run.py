@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import timers
+from bench import syscalls, timers
 from bench.__main__ import BENCHES, arguments, main, wanted
 from bench.asking import Unequal
 from bench.http_scenarios import HTTP
@@ -276,3 +276,28 @@ def test_timers_are_measured_beside_a_bare_heap(
     }
     assert len(found["timers"]["any times"]["Timers"]) == len(found["turns"]["10"]) == 2
     assert "all: it ÷ bare heap" in said.err
+
+
+# --- system calls -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler")
+def test_each_system_call_of_a_request_is_timed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(syscalls, "measure", lambda rounds, measure=syscalls.measure: measure(rounds, 200))
+    assert main(["syscalls", "--rounds", "2", "--json"]) == 0
+    said = capsys.readouterr()
+    found = json.loads(said.out)["nanoseconds"]
+    assert all(len(each) == 2 and min(each) > 0 for each in found.values())
+    for name in (
+        "epoll_wait, one is ready",
+        "recv, 77 bytes",
+        "send, 1276 bytes",
+        "accept4",
+        "sendfile, 256 KiB",
+    ):
+        assert name in found
+        assert name in said.err
+    assert found["recv, 77 bytes"] < found["sendfile, 256 KiB"]

@@ -23,6 +23,7 @@ import pytest
 
 from poise.limits import FileLimits
 from tests.files.support import put
+from tests.live.replacing import Once
 from tests.support.client import connected, read_answer
 from tests.support.program import PATIENCE, Served, serve_command, serving
 
@@ -209,7 +210,7 @@ class Case:
             self._judge("new", numbered, f"X: {self._numbers}\r\n", limit),
         ]
         with connected(self._port) as once:
-            late.append(self._judge("once", once, "Connection: close\r\n", limit))
+            late.append(self._judge("once", once, "Connection: close\r\n", limit and limit + Once.slack))
         self.left -= all(late)
 
     def _judge(self, way: str, sock: socket.socket, fields: str, limit: float) -> bool:
