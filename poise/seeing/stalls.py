@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import sys
 from collections import deque
+from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
 from poise.loop.probe import Probe
@@ -130,10 +131,13 @@ class Stalls:
         self.worst: dict[str, Stall] = {}
         """For each name the longest one, from the note threshold on."""
         self._number = 0
+        self._told_ns = 0
 
     def begin(self) -> None:
         """The observing has begun: what the thread has spent until now is what the first stall is measured from."""
         self._read_time(self._probe.nanoseconds())
+        if self._deadman is not None:
+            self._deadman.arm()
 
     def close(self) -> None:
         """Let go of what the kernel gave."""
@@ -151,6 +155,7 @@ class Stalls:
             self._ask_deadman(self._deadman, now)
         if phase is Phase.WAIT or now - phase_began < self._limits.note:
             self._over()
+            self._missed(now)
             return
         frame = sys._current_frames().get(probe.thread_id)
         running = stacks.running(frame)
@@ -217,24 +222,33 @@ class Stalls:
                 self.worst.clear()
             self.worst[stall.name] = stall
 
+    def _missed(self, now: int) -> None:
+        """A stall that neither tier has seen, since the machine ran neither: told by the records alone, without a line."""
+        ns, ended, holder = self._probe.longest
+        if ns < self._limits.warn or ended <= self._told_ns or now - ended < 2 * self._limits.rearm:
+            return
+        self._told_ns = ended
+        if any(stall.at < ended <= stall.at + stall.ns + self._limits.note for stall in self.found):
+            return
+        seat = holder if isinstance(holder, Seat) else None
+        running = Running(ended - ns, seat, short(holder) if isinstance(holder, str) else "")
+        self._keep(Held(running, self._about(seat), self._at(running.began), self._limits.warn), ns)
+
     def _took(self, began: int) -> int | None:
         """How long the call that began then has lasted, when it is over and still recorded."""
-        found = self._record(began)
-        return None if found is None else int(found[2])
+        return next((record[2] for record in self._calls_since(began) if record[1] == began), None)
 
-    def _record(self, when: int) -> tuple[Any, ...] | None:
-        """The record of the call that ran at ``when``."""
+    def _calls_since(self, when: int) -> Iterator[tuple[Any, ...]]:
+        """The records of calls that ended after ``when``, the last one first."""
         ring, written = self._probe.ring, self._probe.written
         for number in range(
             written - 1, max(-1, written - len(ring) - 1, written - self._limits.back - 1), -1
         ):
             record = ring[number % len(ring)]
             if record is not None and record[0] in CALLS:
-                if record[1] + record[2] < when:
-                    return None  # records are in the order in which calls ended
-                if record[1] <= when:
-                    return record
-        return None
+                if record[1] + record[2] <= when:
+                    return  # records are in the order in which calls ended
+                yield record
 
     # -- what the kernel says --------------------------------------------------------------------
 
@@ -264,27 +278,21 @@ class Stalls:
         armed, self._armed_ns = self._armed_ns, now
         deadman.arm()
         text = deadman.taken()
-        if not text or not armed:
-            return
-        when = armed + int(deadman.patience * 1e9)
-        stack = stacks.of_text(text, self._probe.thread_id)
+        stack = stacks.of_text(text, self._probe.thread_id) if text else []
         if not stack:
             return
-        if self.held is not None and self.held.began <= when:
+        if self.held is not None:
             self.held.seen(stack)  # the first tier has seen its beginning
             return
-        record = self._record(when)
-        if record is None:
-            running = stacks.running(sys._current_frames().get(self._probe.thread_id))
-            if running is None or running.began > when:
-                return
-            self.held = held = Held(
-                running, self._about(running.seat), self._at(running.began), self._limits.warn
-            )
-            held.seen(stack)
+        running = stacks.running(sys._current_frames().get(self._probe.thread_id))
+        if running is not None and now - running.began >= self._limits.note:
+            self.held = Held(running, self._about(running.seat), self._at(running.began), self._limits.warn)
+            self.held.seen(stack)
             return
-        seat = record[3] if record[0] == CALL else None
-        running = Running(record[1], seat, "" if seat is not None else short(record[3]))
-        held = Held(running, self._about(seat), self._at(record[1]), self._limits.warn)
-        held.seen(stack)
-        self._keep(held, record[2])
+        record = max(self._calls_since(armed), default=None, key=lambda each: int(each[2]))
+        if record is not None:
+            seat = record[3] if record[0] == CALL else None
+            running = Running(record[1], seat, "" if seat is not None else short(record[3]))
+            held = Held(running, self._about(seat), self._at(record[1]), self._limits.warn)
+            held.seen(stack)
+            self._keep(held, record[2])

@@ -247,7 +247,7 @@ def written(thread_id: int) -> str:
 def test_what_was_written_meanwhile_belongs_to_the_call_that_ran_then(what: str) -> None:
     """It is over when the watching thread can look again: only the records tell whose it was."""
     now = [0]
-    poller = ScriptedPoller([[(1010, READ)], [(1010, READ)], [(1010, READ)]])
+    poller = ScriptedPoller([[(1010, READ)]])
     with Reactor(poller, clock=ManualClock()) as reactor:
         probe = Probe(reactor, SeeingLimits(rearm=MS), nanoseconds=lambda: now[0])
         deadman: Any = Stub()
@@ -334,4 +334,31 @@ def test_the_worst_are_kept_up_to_a_bound_and_what_is_short_is_no_stall() -> Non
             stalls.look()
         assert [(stall.name, stall.ns) for stall in stalls.found] == [("c", 60 * MS)]
         assert set(stalls.worst) == {"c"}
+        stalls.close()
+
+
+def test_what_nobody_could_look_at_is_told_by_the_records() -> None:
+    now = [5 * MS]
+    with Reactor(ScriptedPoller([[(1010, READ)]]), clock=ManualClock()) as reactor:
+        probe = Probe(reactor, nanoseconds=lambda: now[0])
+        stalls = Stalls(probe, None)
+        probe.start()
+
+        def hold(*_: int) -> None:
+            now[0] += 70 * MS
+
+        reactor.register(1010, READ, hold)
+        reactor.turn(0)
+        now[0] += 300 * MS
+        stalls.look()
+        reactor.call_soon(partial(hold, 1))
+        probe.longest = (0, 0, None)
+        reactor.turn(0)
+        now[0] += 300 * MS
+        stalls.look()
+        stalls.look()
+        assert [(stall.name, stall.fd, stall.ns, stall.line) for stall in stalls.found] == [
+            ("hold", 1010, 70 * MS, None),
+            ("hold", None, 70 * MS, None),
+        ]
         stalls.close()
