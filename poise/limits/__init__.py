@@ -22,6 +22,7 @@ from poise.limits.rooms import (
     StreamLimits,
     TLSLimits,
 )
+from poise.limits.seeing import SeeingLimits
 from poise.limits.site import FileLimits, LogLimits, WorkerLimits
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "LogLimits",
     "LoopLimits",
     "ProcessLimits",
+    "SeeingLimits",
     "StreamLimits",
     "TLSLimits",
     "WorkerLimits",

@@ -1,0 +1,74 @@
+"""The limits of what watches the loop."""
+
+from __future__ import annotations
+
+from poise.limits.limit import Checked, limit
+
+MS = 1_000_000  # nanoseconds
+
+
+class SeeingLimits(Checked):
+    """Watching the loop: what is kept, how often is looked, and what is worth a word.
+
+    Nothing of it is in use while nobody watches.
+    """
+
+    records: int = limit(
+        65_536,
+        "records",
+        "kept in the ring: a second or two of a saturated loop, minutes of a usual one; older ones are overwritten",
+        low=16,
+    )
+    turns: int = limit(4_096, "turns", "kept apart from the ring, for the strip of the last ones", low=16)
+    left: int = limit(4_096, "descriptors", "that have gone are kept until the watching thread has seen them")
+    lags: int = limit(1_024, "timers", "whose lateness is kept, for the percentiles")
+    names: int = limit(1_024, "names", "of timers and posted calls are summed up one by one")
+    seated: int = limit(
+        256, "descriptors", "that were there before the watching began are noted in one turn at most"
+    )
+    cpu_every: int = limit(
+        MS, "nanoseconds", "at least between two looks at the processor time: each is a system call", low=0
+    )
+    note: int = limit(10 * MS, "nanoseconds", "a call that holds the loop for so long is worth a look")
+    warn: int = limit(50 * MS, "nanoseconds", "a call that holds the loop for so long is a stall, and named")
+    red: int = limit(100 * MS, "nanoseconds", "people notice: every other client has waited for so long")
+    tick: float = limit(0.01, "seconds", "between two looks of the watching thread at the turn", low=0.001)
+    every: float = limit(
+        0.25, "seconds", "between two rounds over the descriptors, and two states for a viewer", low=0.05
+    )
+    rearm: int = limit(
+        100 * MS,
+        "nanoseconds",
+        "between two times that the timer is set which writes the stacks while C code keeps the interpreter; it costs 40 µs",
+        low=MS,
+    )
+    patience: float = limit(
+        0.15, "seconds", "until that timer writes, if the watching thread could not set it anew", low=0.01
+    )
+    back: int = limit(8_192, "records", "are looked back at for the call that a stack belongs to")
+    readings: int = limit(
+        64, "readings", "of what the kernel says of the loop's thread are kept, one for each look", low=2
+    )
+    stalls: int = limit(64, "stalls", "are kept, the last ones")
+    rows: int = limit(
+        200,
+        "descriptors",
+        "shown at most, those that were used last; of the others so many are looked at in turns",
+    )
+    portion: int = limit(
+        25,
+        "descriptors",
+        "are asked for their bytes in one look: the loop stands still meanwhile, some 0.1 ms",
+    )
+    window: int = limit(60, "seconds", "are summed up in who held the loop, and in the longest hold")
+    recent: int = limit(10, "seconds", "are the busy share of", low=1)
+    points: int = limit(300, "points", "of the series are kept, one for each second", low=2)
+    strip: int = limit(300, "turns", "told to a viewer at once at most")
+    holders: int = limit(20, "names", "of who held the loop are told")
+    timers: int = limit(12, "timers", "are told, the next ones")
+    record_cost: int = limit(
+        300,
+        "nanoseconds",
+        "that writing down one call costs the loop, measured; for the page's own account",
+        low=0,
+    )
