@@ -52,11 +52,52 @@ RUNNING: Final = ("_observe_calls", "_observe_due", "_observe_posted")
 """The functions whose frame has ``began`` (nanoseconds) and, of the call that runs, ``seat`` or ``callback``."""
 
 NOBODY: Final = Seat(-1, 0, "", 0, 0)
-NOT_HELD: Final[tuple[int, Seat | str | None]] = (0, None)
+# An attribute of an enum is a call in Python 3.11, and these are needed in each turn.
+WAIT, HANDLE, TIMERS, POSTS = Phase.WAIT, Phase.HANDLE, Phase.TIMERS, Phase.POSTED
 
 
 class Observed:
     """The turn, and what it writes down. Not used itself: the base of Probe."""
+
+    # An object with more attributes than 30 finds each of them by a longer way, unless they have slots (CPython).
+    __slots__ = (
+        "_cpu_due_ns",
+        "_cpu_nanoseconds",
+        "_cpu_ns",
+        "_generations",
+        "_held_ns",
+        "_holder",
+        "_parting",
+        "_unseated",
+        "_waker",
+        "callbacks",
+        "describe",
+        "handle_ns",
+        "inspected",
+        "lags",
+        "left",
+        "level",
+        "limits",
+        "longest",
+        "nanoseconds",
+        "native_id",
+        "opened",
+        "phase",
+        "phase_began_ns",
+        "posted_ns",
+        "reactor",
+        "ring",
+        "seats",
+        "tallies",
+        "thread_id",
+        "timers_ns",
+        "turn_began_ns",
+        "turn_n",
+        "turns",
+        "wait_ns",
+        "woken_ns",
+        "written",
+    )
 
     def __init__(
         self,
@@ -85,7 +126,8 @@ class Observed:
         """Called with each seat that leaves, while its handler is still known."""
         self._generations: dict[int, int] = {}
         self._parting: Seat | None = None  # is being retired, not only unregistered
-        self._held = NOT_HELD
+        self._held_ns = 0  # by the longest call of the present turn
+        self._holder: Seat | str = NOBODY
         self._empty()
 
     def _empty(self) -> None:
@@ -100,15 +142,16 @@ class Observed:
         self.turn_began_ns = self.phase_began_ns = self.nanoseconds()
         self.woken_ns = self.turn_began_ns
         """When the wait of the present turn ended."""
-        self.phase = Phase.WAIT
+        self.phase = WAIT
         self.thread_id = self.native_id = 0
-        """Of the loop's thread, once it has made a turn: for ``sys._current_frames``, and for the kernel."""
+        """Of the loop's thread: for ``sys._current_frames``, and for the kernel."""
         self.wait_ns = self.handle_ns = self.timers_ns = self.posted_ns = 0
         self.callbacks = 0
         self.opened = 0
         self.longest: tuple[int, int, Seat | str | None] = (0, 0, None)
         """The longest call since a reader put it back to zeros: ``(nanoseconds, when it ended, seat or name)``."""
-        self._cpu_ns = self._cpu_read_ns = 0
+        self._cpu_ns = self._cpu_due_ns = 0
+        self._waker = self.reactor._wakeup.fileno()
         self._unseated: list[int] = []
 
     def _seat(self, fd: int, handler: Handler) -> Seat:
@@ -132,8 +175,8 @@ class Observed:
         if reactor._in_turn or reactor._closed:
             reactor._check_usable()
         reactor._in_turn = True
-        self._held = NOT_HELD
         self.turn_n += 1
+        self._held_ns = 0
         try:
             if reactor._changed:
                 reactor._changed.clear()
@@ -142,32 +185,41 @@ class Observed:
             events = reactor.poller.poll(asked, reactor.limits.events)
             reactor.now = now = reactor.clock.monotonic()
             posted = len(reactor._posted)
-            self.phase_began_ns = self.woken_ns = handled = woken = clock()
-            self.phase = Phase.HANDLE
-            why = self._why(asked, events, now) if len(events) < 2 else BY_DESCRIPTOR
+            self.phase_began_ns = self.woken_ns = woken = ended = clock()
+            self.phase = HANDLE
+            why = BY_DESCRIPTOR
+            if not events or events[0][0] == self._waker:
+                why = self._why(asked, events, now)
             if events:
-                handled = self._observe_calls(events, woken)
-            timed = handled
+                ended = self._observe_calls(events, woken)
+            handled = timed = ended
             if now >= reactor.timers.next_due or now >= reactor.deadlines.next_due:
                 self.phase_began_ns = handled
-                self.phase = Phase.TIMERS
-                timed = self._observe_due(now, handled)
-            ended = timed
+                self.phase = TIMERS
+                timed = ended = self._observe_due(now, handled)
             if posted:
                 self.phase_began_ns = timed
-                self.phase = Phase.POSTED
+                self.phase = POSTS
                 ended = self._observe_posted(posted, timed)
         finally:
             reactor._in_turn = False
             if reactor._retired:
                 reactor._close_retired()
-            self.phase = Phase.WAIT
-        self._turned(asked, len(events), why, (began, woken, handled, timed, ended))
+            self.phase = WAIT
+        self.wait_ns += woken - began
+        self.handle_ns += handled - woken
+        self.callbacks += len(events)
+        if ended != handled:
+            self.timers_ns += timed - handled
+            self.posted_ns += ended - timed
+        if self.turns:
+            self._turned(asked, len(events), why, began, woken, handled, timed, ended)
 
     def _why(self, asked: float | None, events: list[tuple[int, int]], now: float) -> int:
+        """Why the wait has ended, when it was for none of the program's descriptors first."""
         reactor = self.reactor
         if events:
-            if events[0][0] != reactor._wakeup.fileno():
+            if len(events) > 1:
                 return BY_DESCRIPTOR
             signals = reactor._signals
             return BY_SIGNAL if signals is not None and signals._pending else BY_WAKEUP
@@ -219,7 +271,8 @@ class Observed:
                         ring[written % size] = (CALL, began, took, seat, mask, wanted)
                         self.written = written + 1
                     began = now
-                self._hold(longest, holder)
+                if longest > self._held_ns:
+                    self._held_ns, self._holder = longest, holder
                 return began
             except Exception as error:  # noqa: BLE001 - whatever it is, it must not end the loop
                 reactor._handler_failed(fd, error)
@@ -285,42 +338,37 @@ class Observed:
         return now
 
     def _hold(self, took: int, holder: Seat | str) -> None:
-        if took > self._held[0]:
-            self._held = took, holder
+        if took > self._held_ns:
+            self._held_ns, self._holder = took, holder
 
     def _turned(
-        self, asked: float | None, ready: int, why: int, times: tuple[int, int, int, int, int]
+        self,
+        asked: float | None,
+        ready: int,
+        why: int,
+        began: int,
+        woken: int,
+        handled: int,
+        timed: int,
+        ended: int,
     ) -> None:
         """Write down the turn that is over."""
-        began, woken, handled, timed, ended = times
-        wait, handle, timers, posted = woken - began, handled - woken, timed - handled, ended - timed
-        self.wait_ns += wait
-        self.handle_ns += handle
-        self.timers_ns += timers
-        self.posted_ns += posted
-        self.callbacks += ready
-        held, holder = self._held
+        held, holder = self._held_ns, self._holder if self._held_ns else None
         if held > self.longest[0]:
             self.longest = held, ended, holder
-        if not self.thread_id:
-            self.thread_id, self.native_id = threading.get_ident(), threading.get_native_id()
-            self._cpu_ns, self._cpu_read_ns = self._cpu_nanoseconds(), ended
-        if not self.turns:
-            return
         cpu = -1
-        if ended - self._cpu_read_ns >= self.limits.cpu_every:
-            used = self._cpu_nanoseconds()
-            cpu, self._cpu_ns, self._cpu_read_ns = used - self._cpu_ns, used, ended
-        asked_ns = -1 if asked is None else int(asked * 1e9)
+        if ended >= self._cpu_due_ns:
+            self._cpu_due_ns = ended + self.limits.cpu_every
+            cpu = self._read_cpu()
         record = (
             TURN,
             began,
             self.turn_n,
-            asked_ns,
-            wait,
-            handle,
-            timers,
-            posted,
+            -1 if asked is None else int(asked * 1e9),
+            woken - began,
+            handled - woken,
+            timed - handled,
+            ended - timed,
             ready,
             cpu,
             why,
@@ -328,4 +376,15 @@ class Observed:
             holder,
         )
         self.turns[self.turn_n % len(self.turns)] = record
-        self.write(record)
+        self.ring[self.written % len(self.ring)] = record
+        self.written += 1
+
+    def _read_cpu(self) -> int:
+        """Processor time since the last reading; -1 when that was in another thread, as the first one is."""
+        used = self._cpu_nanoseconds()
+        before, self._cpu_ns = self._cpu_ns, used
+        thread_id = threading.get_ident()
+        if thread_id == self.thread_id:
+            return used - before
+        self.thread_id, self.native_id = thread_id, threading.get_native_id()
+        return -1

@@ -23,6 +23,8 @@ PACKAGE: Final = os.path.dirname(os.path.dirname(__file__)) + os.sep
 class Probe(Observed):
     """What is written down of ``reactor``. ``start`` and ``stop`` are for the reactor's thread, in a turn or between two."""
 
+    __slots__ = ()
+
     # -- on and off ------------------------------------------------------------------------------
 
     def start(self, level: Level = Level.RECORDER) -> None:
@@ -33,6 +35,7 @@ class Probe(Observed):
         if self.level is Level.OFF:
             self.reactor.check_open()
             self._empty()
+            self._read_cpu()
             self.reactor.at_close.append(self.stop)
             self._unseated = list(self.reactor._handlers)
         if level >= Level.RECORDER and not self.ring:
@@ -44,7 +47,8 @@ class Probe(Observed):
         # Who changes what is wanted costs a walk up the stack: only those pay for it who have asked.
         modify = self._modify_noted if level is Level.FULL else self._modify
         ours = (self._turn, self._register, self._unregister, self._retire, modify)
-        self.reactor.__dict__.update(zip(OBSERVED, ours, strict=True))
+        for name, method in zip(OBSERVED, ours, strict=True):
+            setattr(self.reactor, name, method)
         self._seat_some()
 
     def stop(self) -> None:
@@ -52,10 +56,12 @@ class Probe(Observed):
         if self.level is Level.OFF:
             return
         self.level = Level.OFF
-        own = self.reactor.__dict__
         for name in OBSERVED:
-            if getattr(own[name], "__self__", None) is self:  # a closed reactor has put others there
-                del own[name]
+            # Not by way of ``__dict__``: once it was asked for, CPython finds the attributes by a longer way.
+            if (
+                getattr(getattr(self.reactor, name), "__self__", None) is self
+            ):  # a closed one has put others there
+                delattr(self.reactor, name)
         if self.stop in self.reactor.at_close:  # unless it is from there that it is called
             self.reactor.at_close.remove(self.stop)
         self._empty()
