@@ -33,6 +33,7 @@ class SeeingLimits(Checked):
     warn: int = limit(50 * MS, "nanoseconds", "a call that holds the loop for so long is a stall, and named")
     red: int = limit(100 * MS, "nanoseconds", "people notice: every other client has waited for so long")
     tick: float = limit(0.01, "seconds", "between two looks of the watching thread at the turn", low=0.001)
+    idle_tick: float = limit(0.025, "seconds", "the same while the loop waits and nothing comes", low=0.001)
     every: float = limit(
         0.25, "seconds", "between two rounds over the descriptors, and two states for a viewer", low=0.05
     )
@@ -72,3 +73,23 @@ class SeeingLimits(Checked):
         "that writing down one call costs the loop, measured; for the page's own account",
         low=0,
     )
+    unused: int = limit(16, "calls", "in a row from which nothing came are no coincidence", low=2)
+    suspects: int = limit(4, "descriptors", "have their calls looked at before and after, at a time", low=1)
+    often: int = limit(
+        20, "events", "in one round, one in nearly each turn, make a descriptor suspect", low=2
+    )
+    silent: int = limit(2, "rounds", "without an event although bytes wait are no coincidence", low=1)
+    unread: int = limit(
+        2_000 * MS,
+        "nanoseconds",
+        "in which a peer takes nothing of what waits for it, and it is said to not read",
+        low=MS,
+    )
+    slow_turns: int = limit(
+        3, "turns", "of those kept, in which one descriptor took more than half, are a habit", low=1
+    )
+    storm: int = limit(1_000, "connections", "opened in each of two seconds are a storm")
+    full: float = limit(0.9, "of the limit", "of open descriptors are near it", low=0.01, high=1.0)
+    near_select: int = limit(900, "descriptors", "is near the 1024 that select(2) can name", high=1024)
+    kept: float = limit(5.0, "seconds", "a lint is shown after it was seen last", low=0)
+    shorts: int = limit(256, "sends", "that took less than all are kept until somebody has looked at them")

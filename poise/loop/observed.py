@@ -88,6 +88,7 @@ class Observed:
         "reactor",
         "ring",
         "seats",
+        "slow",
         "tallies",
         "thread_id",
         "timers_ns",
@@ -120,6 +121,8 @@ class Observed:
         """What timers and posted calls have cost, by name."""
         self.lags: deque[tuple[int, int, str]] = deque(maxlen=self.limits.lags)
         """How late timers were: ``(when, nanoseconds late, name)``."""
+        self.slow: deque[Record] = deque(maxlen=self.limits.left)
+        """Turns that handled several descriptors for long, most of it one of them; until a reader takes them."""
         self.inspected: dict[int, Callable[[Handler, int], None]] = {}
         """Descriptors whose calls go through somebody who looks before and after: ``look(handler, mask)`` makes the call."""
         self.describe: Callable[[Seat, Handler], None] | None = None
@@ -131,7 +134,7 @@ class Observed:
         self._empty()
 
     def _empty(self) -> None:
-        for kept in (self.seats, self.left, self.tallies, self.lags, self.inspected):
+        for kept in (self.seats, self.left, self.tallies, self.lags, self.slow, self.inspected):
             kept.clear()
         self.ring: list[Record | None] = []
         self.written = 0
@@ -375,6 +378,8 @@ class Observed:
             held,
             holder,
         )
+        if ready > 1 and handled - woken >= self.limits.note and 2 * held > handled - woken:
+            self.slow.append(record)
         self.turns[self.turn_n % len(self.turns)] = record
         self.ring[self.written % len(self.ring)] = record
         self.written += 1

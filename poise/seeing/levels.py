@@ -18,7 +18,10 @@ from poise.net.kernel import unacknowledged, unread
 # tcp_info of <linux/tcp.h>, whose fields never move: tcpi_bytes_acked and tcpi_bytes_received, tcpi_unacked and its neighbour.
 TOTALS: Final = struct.Struct("=120xQQ")
 BACKLOG: Final = struct.Struct("=24xII")
-TCP_INFO: Final = getattr(socket, "TCP_INFO", None) if sys.platform == "linux" else None
+MEMORY: Final = 36  # bytes: nine numbers (sk_get_meminfo of the kernel)
+LINUX: Final = sys.platform == "linux"
+SO_MEMINFO: Final = 55 if LINUX else None  # <asm-generic/socket.h>; Python has no name for it
+TCP_INFO: Final = getattr(socket, "TCP_INFO", None) if LINUX else None
 
 
 class Levels(NamedTuple):
@@ -67,7 +70,7 @@ def queued(owner: Any) -> int | None:
 
 def totals(fd: int) -> tuple[int, int] | tuple[None, None]:
     """Bytes that a TCP connection has received and that its peer has acknowledged, ever."""
-    told = tcp_info(fd, TOTALS.size)
+    told = ask(fd, socket.IPPROTO_TCP, TCP_INFO, TOTALS.size)
     if told is None:
         return None, None
     acknowledged, received = TOTALS.unpack(told)
@@ -76,15 +79,21 @@ def totals(fd: int) -> tuple[int, int] | tuple[None, None]:
 
 def backlog(fd: int) -> tuple[int, int] | None:
     """How many connections wait at a TCP listener to be accepted, and how many may."""
-    told = tcp_info(fd, BACKLOG.size)
+    told = ask(fd, socket.IPPROTO_TCP, TCP_INFO, BACKLOG.size)
     if told is None:
         return None
     waiting, most = BACKLOG.unpack(told)
     return waiting, most
 
 
-def tcp_info(fd: int, size: int) -> bytes | None:
-    if TCP_INFO is None:
+def memory(fd: int) -> bytes | None:
+    """What the kernel holds for any socket, and how many datagrams it has dropped, as it says it: to be compared only."""
+    return ask(fd, socket.SOL_SOCKET, SO_MEMINFO, MEMORY)
+
+
+def ask(fd: int, level: int, option: int | None, size: int) -> bytes | None:
+    """What getsockopt(2) says of a descriptor that may be no socket; None when it says nothing, or less than that."""
+    if option is None:
         return None
     try:
         # With all three given, nothing is asked of the kernel to make the object; it is let go of, not closed.
@@ -92,8 +101,8 @@ def tcp_info(fd: int, size: int) -> bytes | None:
     except OSError:
         return None
     try:
-        told = borrowed.getsockopt(socket.IPPROTO_TCP, TCP_INFO, size)
-    except OSError:  # no TCP
+        told = borrowed.getsockopt(level, option, size)
+    except OSError:
         return None
     finally:
         borrowed.detach()

@@ -13,6 +13,7 @@ from heapq import nlargest
 from operator import attrgetter
 from typing import Any, Final
 
+from poise.loop.observed import WAIT
 from poise.loop.probe import Probe
 from poise.loop.seat import Seat
 from poise.readiness.interest import READ, WRITE
@@ -36,28 +37,38 @@ class Sample:
         "flat_since",
         "held_marked",
         "levels",
-        "levels_before",
         "longest_ns",
         "rate_in",
         "rate_out",
         "seat",
+        "silent",
+        "turn_n",
     )
 
     def __init__(self, seat: Seat) -> None:
         self.seat = seat
         self.at = 0
-        self.levels = self.levels_before = UNKNOWN
+        self.levels = UNKNOWN
         self.events = self.events_before = seat.events
         self.rate_in = self.rate_out = 0
         self.longest_ns = 0
         self.flat_since = 0
         """Since when the kernel holds something for the peer, and the peer takes nothing of it; 0 when it does."""
+        self.silent = 0
+        """In how many looks the same bytes waited to be read, and the loop went on without an event for them."""
+        self.turn_n = 0
         self.calls_marked = self.held_marked = 0
 
-    def look(self, found: Levels, now: int) -> None:
+    def look(self, found: Levels, probe: Probe) -> None:
         """Another look at where its bytes are."""
-        before, self.levels_before, self.levels = self.levels, self.levels, found
-        self.events_before, self.events = self.events, self.seat.events
+        now, seat = probe.nanoseconds(), self.seat
+        before, self.levels = self.levels, found
+        self.events_before, self.events = self.events, seat.events
+        turns, self.turn_n = probe.turn_n - self.turn_n, probe.turn_n
+        asleep = probe.phase is WAIT and probe.phase_began_ns < self.at
+        quiet = self.events == self.events_before and (turns > 1 or asleep)
+        waits = bool(found.received) and found.received == before.received and seat.wanted & READ
+        self.silent = self.silent + 1 if quiet and waits else 0
         since, self.at = now - self.at if self.at else 0, now
         self.rate_in = rate(before.total_in, found.total_in, since)
         self.rate_out = rate(before.total_out, found.total_out, since)
@@ -156,7 +167,7 @@ class Sampler:
     def _look(self, seat: Seat) -> Sample:
         sample = self.sample(seat)
         about_seat(seat, self._probe.reactor)
-        sample.look(levels(seat, self._probe.reactor), self._probe.nanoseconds())
+        sample.look(levels(seat, self._probe.reactor), self._probe)
         return sample
 
     def sample(self, seat: Seat) -> Sample:

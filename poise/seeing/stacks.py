@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 import sysconfig
 from types import FrameType
 from typing import Final, NamedTuple
 
 from poise.loop.observed import RUNNING
+from poise.loop.reactor import Reactor
 from poise.loop.seat import Seat, name_of
-from poise.seeing.naming import short
+from poise.seeing.naming import describe, short
 
 Place = tuple[str, int, str]
 Stack = list[Place]
@@ -28,6 +30,8 @@ LIBRARY: Final = tuple({sysconfig.get_path(name) + os.sep for name in ("stdlib",
 INSTALLED: Final = tuple({sysconfig.get_path(name) + os.sep for name in ("purelib", "platlib")})
 CALLERS: Final = frozenset({*RUNNING, "_call", "_dispatch", "_run_due", "_run_posted", "look"})
 """The functions of the loop, and of those who look on, that make a call: what lies below one of them is the call."""
+
+OWN_CALLS: Final = frozenset({Reactor._dispatch.__code__, Reactor._call.__code__})
 
 WRITTEN: Final = re.compile(r'  File "(?P<file>.*)", line (?P<line>[0-9]+) in (?P<function>.*)')
 
@@ -52,6 +56,31 @@ def running(frame: FrameType | None) -> Running | None:
             return Running(known["began"], seat, name)
         frame = frame.f_back
     return None
+
+
+def running_unobserved(reactor: Reactor) -> tuple[FrameType, Running] | None:
+    """The same of a reactor whose turn is its own yet, with the innermost frame; when it began is not known."""
+    for innermost in list(sys._current_frames().values()):
+        frame: FrameType | None = innermost
+        calling = None
+        while frame is not None:
+            code = frame.f_code
+            if code in OWN_CALLS:
+                calling = frame
+            elif code is Reactor.turn.__code__ and frame.f_locals.get("self") is reactor:
+                return None if calling is None else (innermost, of_own_call(calling))
+            frame = frame.f_back
+    return None
+
+
+def of_own_call(frame: FrameType) -> Running:
+    known = frame.f_locals
+    handler = known.get("handler")
+    if handler is None:
+        return Running(0, None, short(name_of(known["callback"])))
+    seat = Seat(known["fd"], 0, name_of(handler), 0, 0)
+    describe(seat, handler)
+    return Running(0, seat, "")
 
 
 def of_frame(frame: FrameType | None) -> Stack:

@@ -160,12 +160,31 @@ class Stalls:
         if held.looks < LOOKS or held.lasted > held.looks * self._limits.red:
             held.seen(stacks.of_frame(frame))
 
+    def look_from_outside(self, since: int) -> None:
+        """The same while the loop has not come to its next turn, in which it would begin to be observed, ``since`` then."""
+        lasted = self._probe.nanoseconds() - since
+        if lasted < self._limits.warn:
+            return
+        found = stacks.running_unobserved(self._probe.reactor)
+        if found is None:
+            self.held = None
+            return
+        frame, running = found
+        if self.held is None:
+            self.held = Held(running._replace(began=since), self._about(running.seat), None)
+        self.held.lasted = lasted
+        self.held.seen(stacks.of_frame(frame))
+
     def stuck(self) -> Stall | None:
         """The call that holds the loop now, from the warn threshold on."""
         held = self.held
         if held is None or held.lasted < self._limits.warn:
             return None
         return held.as_stall(0, self._probe.nanoseconds() - held.began)
+
+    def ready_ns(self) -> int:
+        """How long the loop's thread was ready while the machine ran others, ever; 0 where nobody tells."""
+        return self._readings[-1][1].queued if self._readings else 0
 
     # -- when it is over -------------------------------------------------------------------------
 

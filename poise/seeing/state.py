@@ -63,7 +63,7 @@ def state(looking: Looking, cursor: Cursor, own: frozenset[int], viewers: int) -
             "stalls": stalls(looking, cursor),
             **timers(probe),
             "lags": looking.series.lags(),
-            "lints": [],
+            "lints": [lint.as_dict() for lint in looking.lints.found],
             "recorder": recorder.held(probe),
         }
 

@@ -18,10 +18,13 @@ BUSY: Final = 0.5
 def verdict(looking: Looking, stuck: Stall | None, now: int) -> dict[str, Any]:
     """``{id, args}``: the text is ``verdict.<id>``, and the arguments are strings ready to be put into it."""
     probe, series = looking.probe, looking.series
-    if probe.level is Level.OFF:
-        return told("starting")
     if stuck is not None:
         return told("stuck", name=stuck.name, longest=duration(stuck.ns))
+    if probe.level is Level.OFF:
+        return told("starting")
+    spin = looking.lints.has("unused", "write_idle")
+    if spin is not None:
+        return told("spinning", fd=spin.args["fd"], rate=spin.args["rate"])
     hold = series.longest()
     if hold is not None and hold.ns >= probe.limits.red and now - hold.ended < probe.limits.recent * SECOND:
         name = recorder.name_of_holder(hold.holder, probe)

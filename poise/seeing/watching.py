@@ -118,11 +118,15 @@ class Watching:
     def _apply(self) -> None:
         """On the loop: have the probe do what is wanted by now."""
         with self._lock:
-            if self._looking is not self._begun:
+            before, now = self._begun, self._looking
+            if before is not now:
                 self.probe.stop()  # another one has nothing to do with what was before
-                self._begun = self._looking
-            if self._looking is not None:
+                if before is not None:
+                    before.shorts.end()
+                self._begun = now
+            if now is not None:
                 self.probe.start(self._level)
+                (now.shorts.begin if self._level is Level.FULL else now.shorts.end)()
 
     # -- what they are told ----------------------------------------------------------------------
 
