@@ -146,6 +146,7 @@ def test_the_host_still_hears_of_a_set_that_was_made_anew(host: str, reactor: Re
             gone.close()
             peer.send(b"x")  # it goes on under the number of the closed one
             reactor.unregister(number)
+            reactor.call_soon(int)  # so the turn in which the set is made anew is one that the host was asked for
             await asyncio.sleep(0.01)
             other.send(b"heard")
             await until(lambda: heard)
