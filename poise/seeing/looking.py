@@ -44,6 +44,7 @@ class Looking:
         self._going_on.acquire()
         self._thread = threading.Thread(target=self._run, name="poise watching", daemon=True)
         self._turn_n = 0
+        self._reported: set[type[Exception]] = set()
         self._round_ns = self._second_ns = self.began_ns
 
     def start(self) -> None:
@@ -72,10 +73,19 @@ class Looking:
         before = cpu_nanoseconds()
         while not self._going_on.acquire(timeout=self._pause()):
             with self.lock:
-                self.look()
+                try:
+                    self.look()
+                except Exception as error:  # noqa: BLE001 - one look that fails must not end the watching
+                    self._failed(error)
                 now = cpu_nanoseconds()
                 self.spent_ns += now - before
                 before = now
+
+    def _failed(self, error: Exception) -> None:
+        """Our fault is loud, but not a hundred times a second."""
+        if type(error) not in self._reported:
+            self._reported.add(type(error))
+            self.probe.reactor.call_soon_threadsafe(self.probe.reactor.on_error, error)
 
     def _pause(self) -> float:
         """Until the next look: longer while the loop waits, because to be woken costs more than the look."""

@@ -55,10 +55,11 @@ class Stall(NamedTuple):
 class Held:
     """A call that has lasted for some time, and may go on."""
 
-    __slots__ = ("about", "base", "began", "lasted", "looks", "places", "running", "spent")
+    __slots__ = ("about", "base", "began", "lasted", "looks", "places", "running", "spent", "warn")
 
-    def __init__(self, running: Running, about: About, base: Spent | None) -> None:
+    def __init__(self, running: Running, about: About, base: Spent | None, warn: int) -> None:
         self.running = running
+        self.warn = warn
         self.began = running.began
         self.about = about
         self.base = base
@@ -91,7 +92,7 @@ class Held:
             ns=ns,
             cpu_ns=cpu,
             runq_ns=runq,
-            kind=kind(ns, cpu, runq),
+            kind=kind(ns, cpu, runq, self.warn),
             name=self.running.name or self.about.what,
             fd=None if seat is None else seat.fd,
             gen=None if seat is None else seat.gen,
@@ -102,13 +103,14 @@ class Held:
         )
 
 
-def kind(ns: int, cpu: int | None, runq: int | None) -> str:
-    """What most of the time went to."""
+def kind(ns: int, cpu: int | None, runq: int | None, warn: int) -> str:
+    """What the time went to. Who has computed, or waited, for so long that this alone is a stall is not excused by a busy machine."""
     if cpu is None or runq is None:
         return "held"
     asleep = max(0, ns - cpu - runq)
-    most = max(cpu, runq, asleep)
-    return "computing" if most == cpu else "preempted" if most == runq else "waiting"
+    if runq > max(cpu, asleep) and max(cpu, asleep) < warn:
+        return "preempted"
+    return "computing" if cpu >= asleep else "waiting"
 
 
 class Stalls:
@@ -153,7 +155,7 @@ class Stalls:
             return
         if self.held is None or self.held.began != running.began:
             self._over()
-            self.held = Held(running, self._about(running.seat), self._at(running.began))
+            self.held = Held(running, self._about(running.seat), self._at(running.began), self._limits.warn)
         held = self.held
         held.lasted = now - held.began
         held.spent = self._readings[-1][1] if self._readings else None
@@ -171,7 +173,9 @@ class Stalls:
             return
         frame, running = found
         if self.held is None:
-            self.held = Held(running._replace(began=since), self._about(running.seat), None)
+            self.held = Held(
+                running._replace(began=since), self._about(running.seat), None, self._limits.warn
+            )
         self.held.lasted = lasted
         self.held.seen(stacks.of_frame(frame))
 
@@ -269,12 +273,14 @@ class Stalls:
             running = stacks.running(sys._current_frames().get(self._probe.thread_id))
             if running is None or running.began > when:
                 return
-            self.held = held = Held(running, self._about(running.seat), self._at(running.began))
+            self.held = held = Held(
+                running, self._about(running.seat), self._at(running.began), self._limits.warn
+            )
             held.seen(stack)
             return
         seat = record[3] if record[0] == CALL else None
         running = Running(record[1], seat, "" if seat is not None else short(record[3]))
-        held = Held(running, self._about(seat), self._at(record[1]))
+        held = Held(running, self._about(seat), self._at(record[1]), self._limits.warn)
         held.spent = self._at(record[1] + record[2])
         held.seen(stack)
         self._keep(held, record[2])
