@@ -147,7 +147,7 @@ class Sampler:
 
     def _rounds(self) -> Iterator[None]:
         probe, limits = self._probe, self._limits
-        self._collect_left()
+        self._charge_all()
         seats = list(probe.seats.values())
         self.total = len(seats)
         self.highest = max(probe.seats.copy(), default=-1)
@@ -180,6 +180,12 @@ class Sampler:
     # -- who held the loop -----------------------------------------------------------------------
 
     def end_second(self) -> None:
+        """What comes from now on belongs to the next second."""
+        self._charge_all()
+        self._seconds.append(self._second)
+        self._second = {}
+
+    def _charge_all(self) -> None:
         """Sum up what has cost how much since the last time."""
         probe = self._probe
         since, self._active_since = self._active_since, probe.nanoseconds()
@@ -193,8 +199,6 @@ class Sampler:
                 self._tallied[name] = tally.calls, tally.held_ns
                 longest, tally.longest_ns = tally.longest_ns, 0
                 self._share(short(name)).add(tally.calls - calls, tally.held_ns - held, longest)
-        self._seconds.append(self._second)
-        self._second = {}
 
     def _collect_left(self) -> None:
         left = self._probe.left

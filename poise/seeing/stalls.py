@@ -201,6 +201,7 @@ class Stalls:
     def _keep(self, held: Held, ns: int) -> None:
         if ns < self._limits.note:
             return
+        held.spent = self._at(held.began + ns) if held.base is not None else None
         long = ns >= self._limits.warn
         self._number += long
         stall = held.as_stall(self._number if long else 0, ns)
@@ -281,6 +282,5 @@ class Stalls:
         seat = record[3] if record[0] == CALL else None
         running = Running(record[1], seat, "" if seat is not None else short(record[3]))
         held = Held(running, self._about(seat), self._at(record[1]), self._limits.warn)
-        held.spent = self._at(record[1] + record[2])
         held.seen(stack)
         self._keep(held, record[2])
