@@ -131,6 +131,10 @@ class Stalls:
         """For each name the longest one, from the note threshold on."""
         self._number = 0
 
+    def begin(self) -> None:
+        """The observing has begun: what the thread has spent until now is what the first stall is measured from."""
+        self._read_time(self._probe.nanoseconds())
+
     def close(self) -> None:
         """Let go of what the kernel gave."""
         if self._time is not None:

@@ -125,7 +125,9 @@ class Watching:
                     before.shorts.end()
                 self._begun = now
             if now is not None:
-                self.probe.start(self._level)
+                with now.lock:
+                    self.probe.start(self._level)
+                    now.stalls.begin()
                 (now.shorts.begin if self._level is Level.FULL else now.shorts.end)()
 
     # -- what they are told ----------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import re
 import socket
 import threading
@@ -127,8 +128,7 @@ def seconds_of(text: str) -> float:
 @pytest.mark.timeout(120)
 def test_c_code_that_keeps_the_interpreter_is_named() -> None:
     """For two seconds no thread of Python runs: the proof is in the thread that counts how often it could."""
-    while seconds_of(Holding.text) < 2.0:  # each letter doubles it
-        Holding.text += "a"
+    Holding.text += "a" * math.ceil(math.log2(2.0 / seconds_of(Holding.text)))  # each letter doubles it
     looks = [time.perf_counter()]
     over = threading.Event()
 
@@ -147,7 +147,7 @@ def test_c_code_that_keeps_the_interpreter_is_named() -> None:
         stall = seen.stall()
         assert (stall["name"], stall["kind"]) == ("Holding.data_received", "computing")
         assert (stall["file"], stall["line"]) == (str(HERE), line_of("keeps the interpreter"))
-        assert stall["stack"][0][2] == "keep"
+        assert stall["stack"][0][2].endswith("keep")
         assert stall["ns"] > 1500 * MS
         assert stall["peer"] == "{}:{}".format(*peer.getsockname())
 
