@@ -59,6 +59,7 @@ class Looking:
         if self._thread.is_alive() and self._thread is not threading.current_thread():
             self._thread.join(JOINED)
         with self.lock:
+            self.shorts.end()
             self.stalls.close()
             if self._deadman is not None:
                 self._deadman.close()

@@ -14,6 +14,7 @@ import socket
 import sys
 import threading
 from collections import deque
+from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
 from poise.loop.probe import Probe, place
@@ -49,20 +50,20 @@ class Shorts:
             socket.socket.send = _send  # type: ignore[assignment, method-assign]  # the very way to hear of it
 
     def end(self) -> None:
-        """Hear of none. Twice is no error."""
+        """Hear of none. From any thread; twice is no error."""
         if self in _hearing:
             _hearing.remove(self)
             if not _hearing:
                 del socket.socket.send  # what it hid is in the class of C below
-        self._open.clear()
 
     def heard(self, fd: int, asked: int, taken: int) -> None:
         """``send`` has returned."""
         probe = self._probe
         if threading.get_ident() != probe.thread_id:
             return
-        for short in [each for each in self._open if each.seat.fd == fd and each.asked - each.taken == asked]:
-            self._open.remove(short)  # this was the rest of it
+        for short in list(self._open):
+            if short.seat.fd == fd and short.asked - short.taken == asked:
+                self._forget(short)  # this was the rest of it
         seat = probe.seats.get(fd)
         if taken < asked and seat is not None:
             short = Short(probe.nanoseconds(), seat, asked, taken, place(sys._getframe(2)))
@@ -76,10 +77,14 @@ class Shorts:
         for short in list(self._open):
             seat = short.seat
             if seat.last_ns > short.at or seat.closed_ns or now - short.at > LATE:
-                self._open.remove(short)
+                self._forget(short)
                 if not self._seen_to(short):
                     dropped.append(short)
         return dropped
+
+    def _forget(self, short: Short) -> None:
+        with suppress(ValueError):  # the loop and the watching thread may both have come to it
+            self._open.remove(short)
 
     def _seen_to(self, short: Short) -> bool:
         seat, probe = short.seat, self._probe
@@ -102,6 +107,6 @@ _hearing: list[Shorts] = []
 def _send(self: socket.socket, data: Any, *flags: int) -> int:
     taken = original(self, data, *flags)
     asked = len(data) if isinstance(data, bytes) else memoryview(data).nbytes
-    for shorts in _hearing:
+    for shorts in _hearing.copy():
         shorts.heard(self.fileno(), asked, taken)
     return taken

@@ -121,8 +121,6 @@ class Watching:
             before, now = self._begun, self._looking
             if before is not now:
                 self.probe.stop()  # another one has nothing to do with what was before
-                if before is not None:
-                    before.shorts.end()
                 self._begun = now
             if now is not None:
                 with now.lock:

@@ -10,19 +10,24 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from poise.limits import SeeingLimits
+from poise.loop.clock import ManualClock
+from poise.loop.probe import Probe
 from poise.loop.reactor import Reactor
 from poise.net.listener import listen
 from poise.net.protocol import Protocol
 from poise.net.stream import Stream
 from poise.readiness.interest import READ
-from poise.seeing.stalls import kind
+from poise.seeing.stalls import Stalls, kind
 from poise.seeing.state import Cursor
 from poise.seeing.watching import Watching
+from tests.support.scripted import ScriptedPoller
 from tests.support.watched import PATIENCE, Watched, watched
 
 pytestmark = pytest.mark.slow
@@ -217,3 +222,116 @@ def test_one_who_comes_to_a_loop_that_does_not_run_is_told_so() -> None:
 def test_what_the_time_went_to(cpu: int | None, runq: int | None, said: str) -> None:
     ns = 300 if runq == 200 else 100
     assert kind(ns, cpu, runq, warn=50) == said
+
+
+class Stub:
+    """A deadman that has written what it is told to."""
+
+    patience = 0.1
+
+    def __init__(self) -> None:
+        self.text = ""
+
+    def arm(self) -> None: ...
+
+    def taken(self) -> str:
+        text, self.text = self.text, ""
+        return text
+
+
+def written(thread_id: int) -> str:
+    return f'Thread 0x{thread_id:016x} (most recent call first):\n  File "/program/app.py", line 12 in keep\n'
+
+
+@pytest.mark.parametrize("what", ["call", "posted"])
+def test_what_was_written_meanwhile_belongs_to_the_call_that_ran_then(what: str) -> None:
+    """It is over when the watching thread can look again: only the records tell whose it was."""
+    now = [0]
+    poller = ScriptedPoller([[(1010, READ)], [(1010, READ)], [(1010, READ)]])
+    with Reactor(poller, clock=ManualClock()) as reactor:
+        probe = Probe(reactor, SeeingLimits(rearm=MS), nanoseconds=lambda: now[0])
+        deadman: Any = Stub()
+        stalls = Stalls(probe, deadman)
+        probe.start()
+
+        def hold(*_: int) -> None:
+            now[0] += 400 * MS
+
+        def hurry(*_: int) -> None:
+            now[0] += 1
+
+        now[0] = 5 * MS
+        stalls.look()
+        deadman.text = written(probe.thread_id)
+        reactor.register(1010, READ, hold if what == "call" else hurry)
+        if what == "posted":
+            reactor.call_soon(hold)
+        reactor.turn(0)
+        stalls.look()
+        [stall] = stalls.found
+        assert (stall.file, stall.line, stall.ns) == ("/program/app.py", 12, 400 * MS)
+        assert (stall.name, stall.fd) == (("hold", 1010) if what == "call" else ("hold", None))
+        assert stalls.worst["hold"] == stall
+        # What is written when nothing was held, of nobody we know, or of a call whose record is gone, says nothing.
+        for text in (written(probe.thread_id), written(1), "garbage"):
+            now[0] += 200 * MS
+            deadman.text = text
+            reactor.turn(0)
+            stalls.look()
+        probe.ring[:] = [None] * len(probe.ring)
+        now[0] += 200 * MS
+        deadman.text = written(probe.thread_id)
+        stalls.look()
+        assert len(stalls.found) == 1
+        stalls.close()
+
+
+def test_a_call_that_goes_on_when_the_interpreter_is_free_again_is_held() -> None:
+    now = [5 * MS]
+    poller = ScriptedPoller([[(1010, READ)]])
+    with Reactor(poller, clock=ManualClock()) as reactor:
+        probe = Probe(reactor, SeeingLimits(rearm=MS), nanoseconds=lambda: now[0])
+        deadman: Any = Stub()
+        stalls = Stalls(probe, deadman)
+        probe.start()
+        stalls.look()
+
+        def hold(mask: int) -> None:
+            now[0] += 400 * MS
+            deadman.text = written(probe.thread_id)
+            stalls.look()
+            now[0] += 100 * MS
+            deadman.text = written(probe.thread_id)
+            stalls.look()
+            stuck = stalls.stuck()
+            assert stuck is not None
+            assert (stuck.line, stuck.ns, stuck.stack[0][2]) == (12, 500 * MS, "keep")
+
+        reactor.register(1010, READ, hold)
+        reactor.turn(0)
+        stalls.look()
+        assert stalls.stuck() is None
+        assert [stall.ns for stall in stalls.found] == [500 * MS]
+        stalls.close()
+
+
+def test_the_worst_are_kept_up_to_a_bound_and_what_is_short_is_no_stall() -> None:
+    now = [5 * MS]
+    with Reactor(ScriptedPoller(), clock=ManualClock()) as reactor:
+        probe = Probe(reactor, SeeingLimits(names=2), nanoseconds=lambda: now[0])
+        stalls = Stalls(probe, None)
+        probe.start()
+
+        def hold(ns: int) -> None:
+            now[0] += ns
+            stalls.look()
+
+        for name, ns in (("a", 20 * MS), ("b", 30 * MS), ("a", 10 * MS), ("c", 60 * MS)):
+            call = partial(hold, ns)
+            call.__qualname__ = name  # type: ignore[attr-defined]  # what name_of looks for
+            reactor.call_soon(call)
+            reactor.turn(0)
+            stalls.look()
+        assert [(stall.name, stall.ns) for stall in stalls.found] == [("c", 60 * MS)]
+        assert set(stalls.worst) == {"c"}
+        stalls.close()
