@@ -9,6 +9,7 @@ reason says so.
 
 from __future__ import annotations
 
+from poise.limits.doors import DoorLimits
 from poise.limits.limit import KIB, MIB, Checked, Limit, check
 from poise.limits.rooms import (
     ConnectLimits,
@@ -32,6 +33,7 @@ __all__ = [
     "ConnectLimits",
     "DatagramLimits",
     "DiscoveryLimits",
+    "DoorLimits",
     "FileLimits",
     "FrameLimits",
     "HttpLimits",

@@ -1,0 +1,52 @@
+"""What the doors need of whoever watches: a viewer's states, and the recording.
+
+Both are plain values: dictionaries, lists, numbers and texts. Putting a recording into JSON at once would hold the
+interpreter, and with it the loop, for a tenth of a second and more: the encoder is one call. So it is done in pieces.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+Value = dict[str, Any]
+
+
+class Viewer(Protocol):
+    """One who looks. The first to come starts the watching, the last to go ends it."""
+
+    def hello(self) -> Value:
+        """What does not change while the program runs."""
+
+    def state(self) -> Value:
+        """What the loop does, and what is new since this was last called."""
+
+    def close(self) -> None:
+        """Look no more. Twice is no error."""
+
+
+class Watching(Protocol):
+    """Who watches a loop; from any thread."""
+
+    def attach(self) -> Viewer:
+        """One more who looks."""
+
+    def records(self) -> Value:
+        """What the recorder holds: a copy, made at once."""
+
+
+def encoded(value: object) -> bytes:
+    """``value`` as JSON in one line of ASCII: no letter of it can end a line or mean something to a terminal."""
+    return json.dumps(value, separators=(",", ":"), allow_nan=False).encode("ascii")
+
+
+def pieces(records: Value, rows: int) -> Iterator[bytes]:
+    """A recording as JSON in one line, ``rows`` of its rows at a time."""
+    others = {name: value for name, value in records.items() if name != "rows"}
+    yield b'{"rows":['
+    every = records["rows"]
+    for first in range(0, len(every), rows):
+        yield (b"," if first else b"") + encoded(every[first : first + rows])[1:-1]
+    rest = encoded(others)[1:]
+    yield (b"]," if others else b"]") + rest
