@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import poise
-from poise.cli import checking, discovery, options, people, site_options, standard
+from poise.cli import checking, discovery, looking, options, people, site_options, standard
 from poise.cli.command import Command, Formatter
 from poise.errors import MachineFault
 
@@ -26,6 +26,7 @@ Put a folder on the web, safely and fast, from one readiness loop.
   poise serve DIR --lan    another folder, for everyone in the local network
   poise find               who serves in the local network and can be found (serve --announce)
   poise check [DIR]        which settings count there, from where, and what is wrong with its poise.toml
+  poise top [PID]          what the loop of a running server does, in the terminal
 """
 
 SERVE = """\
@@ -96,6 +97,9 @@ def parser() -> argparse.ArgumentParser:
     discovery.add_find(find)
     find.set_defaults(run=_find)
     checking.add_check(commands, add_serve).set_defaults(run=_check)
+    looking.add_top(commands).set_defaults(run=_top)
+    looking.add_trace(commands).set_defaults(run=_trace)
+    looking.add_replay(commands).set_defaults(run=_replay)
     add_papers(commands)
     for command in commands.choices.values():
         command.commands = tuple(commands.choices.values())
@@ -124,6 +128,7 @@ def add_serve(serve: Command) -> None:
     people.add_start(serve)
     add_tls(serve)
     people.add_log(serve)
+    looking.add_watch(serve)
     how = serve.rare_group("how")
     how.add_argument(
         "--workers",
@@ -225,6 +230,24 @@ def _check(args: argparse.Namespace) -> int:
     from poise.cli.check import check
 
     return check(args)
+
+
+def _top(args: argparse.Namespace) -> int:
+    from poise.cli.top import top
+
+    return top(args)
+
+
+def _trace(args: argparse.Namespace) -> int:
+    from poise.cli.tracing import write_trace
+
+    return write_trace(args)
+
+
+def _replay(args: argparse.Namespace) -> int:
+    from poise.cli.tracing import replay
+
+    return replay(args)
 
 
 def _completions(args: argparse.Namespace) -> int:

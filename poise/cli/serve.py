@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from poise.cli import site_options, where
+from poise.cli import seen, site_options, where
 from poise.cli.absent import absent
 from poise.cli.announce import announce, chosen_name
 from poise.cli.log import Log
@@ -45,6 +45,7 @@ def serve(args: argparse.Namespace) -> int:
         raise MachineFault("serving folders is not supported on Windows; the toolkit itself is, with select")
     sys.setswitchinterval(LoopLimits().switch)
     if args.workers > 1:
+        seen.check_alone(args)
         from poise.cli.workers import supervise  # only those who want several pay for it
 
         return supervise(args)
@@ -60,7 +61,11 @@ def serve(args: argparse.Namespace) -> int:
             announcer = announce(reactor, name, listener, scheme, args.discovery_port)
         _heed_signals(reactor, server, tls, announcer)  # before anybody is told that we are here
         reactor.signals.add(signal.SIGUSR1, log.reopen)
+        url = seen.show(reactor, args)
         welcome(reactor, listener, scheme, args)
+        if url is not None:
+            seen.tell(url)
+        seen.offer(reactor, args)
         reactor.run()
         log.finish()
     return 0

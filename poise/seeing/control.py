@@ -17,6 +17,7 @@ is listened to already, so one that refuses is one whose process is dead.
 
 from __future__ import annotations
 
+import itertools
 import os
 import socket
 import threading
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 PRIVATE = 0o600
 JOINED = 1.0  # seconds that closing waits for the thread, which needs none
 RETRY = 0.1  # seconds until a newcomer that could not be accepted is tried again
-_numbers = 0  # of the sockets of this process
+_numbers = itertools.count()  # of the sockets of this process
 
 
 class Control:
@@ -107,9 +108,9 @@ class Control:
 
 def bind(backlog: int) -> tuple[str, socket.socket]:
     """A listening socket in the runtime folder, and its path. Raises MachineFault."""
-    global _numbers
     folder = runtime.make()
-    name = f"{os.getpid()}{f'.{_numbers}' if _numbers else ''}"
+    number = next(_numbers)
+    name = f"{os.getpid()}.{number}" if number else f"{os.getpid()}"
     path = os.path.join(folder, name + runtime.SOCKET)
     coming = os.path.join(folder, f".{name}")
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -123,7 +124,6 @@ def bind(backlog: int) -> tuple[str, socket.socket]:
         listening.close()
         _remove(coming)
         raise MachineFault(error.errno, f"no control socket {path}: {error.strerror or error}") from error
-    _numbers += 1
     return path, listening
 
 

@@ -54,7 +54,9 @@ class Gate:
             return Refusal(403, "pages of other origins may not look here")
         if head.path in SECRET and not self._knows(head.fields.get_all("Authorization")):
             challenge = (("WWW-Authenticate", SCHEME),)
-            return Refusal(401, "the token is missing or wrong: open the whole address that was printed", challenge)
+            return Refusal(
+                401, "the token is missing or wrong: open the whole address that was printed", challenge
+            )
         return None
 
     def _ours(self, host: str, local: str) -> bool:

@@ -30,7 +30,7 @@ from poise.seeing.gate import Gate, Refusal, is_loopback
 from poise.seeing.viewing import Watching, encoded, pieces
 from poise.wire.http.connection import ServerConnection
 from poise.wire.http.dates import http_date
-from poise.wire.http.events import MEDIA_TYPE, event
+from poise.wire.http.events import MEDIA_TYPE, comment, event
 from poise.wire.http.head import RequestHead
 
 LOOPBACK = "127.0.0.1"
@@ -129,12 +129,12 @@ class PageServer:
                 self._welcome(connection)
 
     def _welcome(self, connection: socket.socket) -> None:
+        thread = threading.Thread(
+            target=self._serve, args=(connection,), name="poise page viewer", daemon=True
+        )
         with self._lock:
             room = len(self._open) < self._limits.connections and not self._closed.is_set()
             if room:
-                thread = threading.Thread(
-                    target=self._serve, args=(connection,), name="poise page viewer", daemon=True
-                )
                 self._open[connection] = thread
         if room:
             thread.start()
@@ -177,13 +177,16 @@ class PageServer:
             finally:
                 self._viewers.release()
         else:
-            exchange.refuse(Refusal(503, f"{self._limits.viewers} are looking already", (("Retry-After", "5"),)))
+            exchange.refuse(
+                Refusal(503, f"{self._limits.viewers} are looking already", (("Retry-After", "5"),))
+            )
 
     def _events(self, exchange: _Exchange) -> Iterator[bytes]:
         with closing(self._watching.attach()) as viewer:
             yield event(encoded(viewer.hello()).decode(), name="hello")
             while not self._closed.is_set():
-                yield event(encoded(viewer.state()).decode(), name="state")
+                state = viewer.state()
+                yield comment() if state is None else event(encoded(state).decode(), name="state")
                 if not exchange.silent(self._limits.period):
                     return
 
@@ -283,7 +286,9 @@ def _turn_away(connection: socket.socket) -> None:
     with connection, suppress(OSError):
         connection.setblocking(False)
         with suppress(BlockingIOError):
-            connection.recv(PIECE)  # what is left unread would have the kernel cut the line before our words are read
+            connection.recv(
+                PIECE
+            )  # what is left unread would have the kernel cut the line before our words are read
         connection.sendall(FULL)
         connection.shutdown(socket.SHUT_WR)
 

@@ -88,7 +88,7 @@ def _answers(
 ) -> Iterator[bytes]:
     ask = question["ask"]
     if ask == "who":
-        yield encoded(who()) + END
+        yield encoded({"who": who()}) + END
         return
     seconds = _seconds(question, limits.once if ask == "once" else 0.0, limits)
     with closing(watching().attach()) as viewer:
@@ -137,6 +137,9 @@ def who() -> dict[str, Any]:
 
 
 def program() -> str:
-    """What runs, as it was started."""
-    words = [os.path.basename(sys.argv[0]) if sys.argv and sys.argv[0] else "python", *sys.argv[1:]]
-    return " ".join(words)
+    """What runs, as it was started: ``poise serve .``, ``app.py``."""
+    started = sys.argv[0] if sys.argv else ""
+    folder, name = os.path.split(started)
+    if name == "__main__.py":  # python -m
+        name = os.path.basename(folder)
+    return " ".join([name or "python", *sys.argv[1:]])

@@ -19,8 +19,8 @@ class Viewer(Protocol):
     def hello(self) -> Value:
         """What does not change while the program runs."""
 
-    def state(self) -> Value:
-        """What the loop does, and what is new since this was last called."""
+    def state(self) -> Value | None:
+        """What the loop does, and what is new since this was last called; None when there is nothing to tell."""
 
     def close(self) -> None:
         """Look no more. Twice is no error."""

@@ -5,6 +5,9 @@ from __future__ import annotations
 import threading
 from typing import Any
 
+HOSTILE = "<img src=x onerror=alert(1)>\x1b]0;owned\x07\x1b[2J\r\nevent: state\u202e\x9b31m"
+"""A name that would do something to a page, a terminal or a line, if any of them took it for more than text."""
+
 HELLO: dict[str, Any] = {
     "version": "0.1.0",
     "pid": 4711,
@@ -50,10 +53,20 @@ def state(**others: Any) -> dict[str, Any]:
         "at": 2_000_000_000,
         "wall": 1_790_000_011.0,
         "level": "recorder",
-        "verdict": {"id": "free", "args": {"free": 0.97, "ns": 212_000_000, "name": "report", "ago_ns": 14_000_000_000}},
+        "verdict": {
+            "id": "free",
+            "args": {"free": 0.97, "ns": 212_000_000, "name": "report", "ago_ns": 14_000_000_000},
+        },
         "numbers": {
             "busy": 0.03,
-            "longest": {"ns": 212_000_000, "name": "report", "fd": 9, "gen": 1, "ago_ns": 14_000_000_000, "kind": "computing"},
+            "longest": {
+                "ns": 212_000_000,
+                "name": "report",
+                "fd": 9,
+                "gen": 1,
+                "ago_ns": 14_000_000_000,
+                "kind": "computing",
+            },
             "lag_p99_ns": 1_200_000,
             "turns_per_s": 120.0,
             "callbacks_per_s": 340.0,
@@ -61,13 +74,25 @@ def state(**others: Any) -> dict[str, Any]:
         },
         "cost": {"cpu": 0.002, "bytes_per_s": 3000.0, "viewers": 1, "records_per_s": 400.0},
         "turn": {"n": 77, "phase": "wait", "phase_ns": 3_000_000, "stuck": None},
-        "strip": {"first": 75, "turns": [[75 + n, 10**9 + n * 10**6, 900_000, 80_000, 10_000, 10_000, 1, 7, 50_000] for n in range(3)]},
+        "strip": {
+            "first": 75,
+            "turns": [
+                [75 + n, 10**9 + n * 10**6, 900_000, 80_000, 10_000, 10_000, 1, 7, 50_000] for n in range(3)
+            ],
+        },
         "series": {"at": [1_790_000_010], "busy": [0.03], "lag": [0.001], "calls": [340]},
         "rows": [row(3, kind="listener", what="Listener", peer=None), row(9)],
         "gone": [],
         "rows_total": 2,
         "holders": [
-            {"name": "report", "calls": 4, "total_ns": 300_000_000, "longest_ns": 212_000_000, "share": 0.9, "worst": None}
+            {
+                "name": "report",
+                "calls": 4,
+                "total_ns": 300_000_000,
+                "longest_ns": 212_000_000,
+                "share": 0.9,
+                "worst": None,
+            }
         ],
         "stalls": [],
         "timers": [{"name": "HTTPServer.sweep", "due_in_ns": 4_000_000_000, "every": None}],
@@ -81,7 +106,10 @@ def state(**others: Any) -> dict[str, Any]:
 RECORDS: dict[str, Any] = {
     "format": "poise-records-1",
     "hello": HELLO,
-    "seats": [[3, 1, "listener", "Listener", None], [9, 1, "connection", "HTTPConnection", "127.0.0.1:50000"]],
+    "seats": [
+        [3, 1, "listener", "Listener", None],
+        [9, 1, "connection", "HTTPConnection", "127.0.0.1:50000"],
+    ],
     "rows": [],
     "stalls": [],
 }
