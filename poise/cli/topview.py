@@ -32,7 +32,7 @@ DESCRIPTORS = (
     Column("kind", 10, rank=2),
     Column("what", 12, grow=2, rank=1),
     Column("peer", 15, grow=1, rank=4),
-    Column("state", 8),
+    Column("state", 8, grow=1),
     Column("lamps", 23),
     Column("buffers", PART * 3 + 2),
     Column("rate_in", 10, right=True, rank=5),
@@ -145,12 +145,12 @@ def _trouble(model: Model, look: Look) -> list[Line]:
     words, found = look.words, []
     stuck = model.state["turn"].get("stuck")
     if stuck is not None:
-        found.append([Span(figures.filled(words["stuck"], _about(stuck, words)), "held")])
+        found.append([Span(figures.filled(words["stuck"], _about(stuck, look)), "held")])
         found += _stack(stuck)
     elif model.stalls:
         last = model.stalls[-1]
         ago = model.state["at"] - last["at"]
-        found.append([Span(figures.filled(words["stall"], _about(last, words) | {"ago": ago}), "held")])
+        found.append([Span(figures.filled(words["stall"], _about(last, look) | {"ago": ago}), "held")])
         found += _stack(last)[:1]
     for lint in model.state["lints"][:FEW_LINTS]:
         args = {"fd": lint.get("fd"), "peer": lint.get("peer")} | lint["args"]
@@ -161,18 +161,18 @@ def _trouble(model: Model, look: Look) -> list[Line]:
     return [*found, []] if found else []
 
 
-def _about(stall: Value, words: Texts) -> Value:
+def _about(stall: Value, look: Look) -> Value:
     where = [stall.get("name") or "?"]
     if stall.get("fd") is not None:
         where.append(f"({stall['fd']}.{stall.get('gen')} {stall.get('peer') or ''}".rstrip() + ")")
-    kind = words.get(f"stall.{stall['kind']}", stall["kind"])
+    kind = look.texts.get(f"kind.{stall['kind']}", stall["kind"])
     return {"name": " ".join(where), "ns": stall["ns"], "kind": kind}
 
 
 def _stack(stall: Value) -> list[Line]:
     return [
         [Span(f"    {file}:{line} {function}", "dim")]
-        for file, line, function in (stall.get("stack") or [])[-FRAMES:]
+        for file, line, function in (stall.get("stack") or [])[:FRAMES]
     ]
 
 
@@ -195,7 +195,7 @@ def _timers(model: Model, look: Look, room: int, left: int | None) -> list[Line]
 def _table(
     wanted: tuple[Column, ...],
     rows: list[Value],
-    shown: Callable[[Value, Texts], Mapping[str, tuple[str, str]]],
+    shown: Callable[[Value, Look], Mapping[str, tuple[str, str]]],
     look: Look,
     room: int,
     left: int | None,
@@ -213,7 +213,7 @@ def _table(
     if fit < len(rows):
         fit = max(0, fit - 1)
     for row in rows[:fit]:
-        cells = shown(row, words)
+        cells = shown(row, look)
         lines.append(
             joined(
                 cell(cells[each.name][0], wide, cells[each.name][1], right=each.right)
@@ -227,7 +227,7 @@ def _table(
     return lines
 
 
-def _descriptor(row: Value, words: Texts) -> Mapping[str, tuple[str, str]]:
+def _descriptor(row: Value, look: Look) -> Mapping[str, tuple[str, str]]:
     state = str(row["state"])
     style = state if state in ("reading", "writing", "busy", "held", "closed") else "waiting"
     return {
@@ -235,7 +235,7 @@ def _descriptor(row: Value, words: Texts) -> Mapping[str, tuple[str, str]]:
         "kind": (str(row["kind"]), ""),
         "what": (str(row["what"]), ""),
         "peer": (str(row["peer"] or ""), ""),
-        "state": (words.get(f"state.{state}", state), style),
+        "state": (look.texts.get(f"state.{state}", state), style),
         "lamps": (lamps(row["wanted"], row["returned"]), ""),
         "buffers": ("│".join(bar(row.get(name)) for name in ("in", "queue", "out")), ""),
         "rate_in": (figures.rate(row.get("rate_in")), ""),
@@ -246,7 +246,7 @@ def _descriptor(row: Value, words: Texts) -> Mapping[str, tuple[str, str]]:
     }
 
 
-def _holder(holder: Value, _words: Texts) -> Mapping[str, tuple[str, str]]:
+def _holder(holder: Value, _look: Look) -> Mapping[str, tuple[str, str]]:
     return {
         "what": (str(holder["name"]), ""),
         "share": (figures.share(holder["share"]), ""),
@@ -256,7 +256,7 @@ def _holder(holder: Value, _words: Texts) -> Mapping[str, tuple[str, str]]:
     }
 
 
-def _timer(timer: Value, _words: Texts) -> Mapping[str, tuple[str, str]]:
+def _timer(timer: Value, _look: Look) -> Mapping[str, tuple[str, str]]:
     return {"what": (str(timer["name"]), ""), "due": (figures.duration(timer["due_in_ns"]), "")}
 
 

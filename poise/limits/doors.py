@@ -8,12 +8,6 @@ from poise.limits.limit import KIB, Checked, limit
 class DoorLimits(Checked):
     """The doors of the live view: the page's server and the control socket."""
 
-    period: float = limit(
-        0.25,
-        "seconds",
-        "between two states that a viewer is sent: often enough to follow, seldom enough to read",
-        low=0.01,
-    )
     viewers: int = limit(
         8, "viewers", "of one page at once, and as many of one control socket; the next is told 503"
     )

@@ -4,31 +4,38 @@ from __future__ import annotations
 
 from poise.seeing.viewing import Value
 
+QUIET = 15.0  # seconds between two signs of life
+
 
 class Replay:
-    """A ``Watching`` of what was recorded. Its viewers are told which recording it is, and ask for it themselves."""
+    """A ``Watching`` of what was recorded. Its viewers are told that it is a recording, and ask for it themselves."""
 
     def __init__(self, records: Value) -> None:
         self._records = records
 
     def attach(self) -> Recorded:
-        return Recorded({**self._records["hello"], "replay": True})
-
-    def records(self) -> Value:
-        return self._records
+        """One more who looks."""
+        return Recorded(self._records)
 
 
 class Recorded:
     """A viewer of a recording, in which nothing happens any more."""
 
-    def __init__(self, hello: Value) -> None:
-        self._hello = hello
+    def __init__(self, records: Value) -> None:
+        self._records = records
+        self.every = QUIET
 
     def hello(self) -> Value:
-        return self._hello
+        return {**self._records["hello"], "replay": True}
 
     def state(self) -> Value | None:
         return None
+
+    def records(self) -> Value:
+        return self._records
+
+    def told(self, sent: int) -> None:
+        """It costs the recorded program nothing."""
 
     def close(self) -> None:
         """Nobody has to be told."""

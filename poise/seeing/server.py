@@ -22,7 +22,7 @@ from contextlib import closing, suppress
 from typing import Any
 
 from poise.errors import ProgramFault, RequestError
-from poise.limits import DoorLimits, HttpLimits
+from poise.limits import DoorLimits, HttpLimits, ListenLimits
 from poise.loop.clock import RealClock
 from poise.net import address as addresses
 from poise.seeing import assets
@@ -89,7 +89,7 @@ class PageServer:
         self._open: dict[socket.socket, threading.Thread] = {}
         self._viewers = threading.BoundedSemaphore(self._limits.viewers)
         self._closed = threading.Event()
-        self._listening = _listen(address, self._limits.connections, anywhere=anywhere)
+        self._listening = _listen(address, anywhere=anywhere)
         host, port = self._listening.getsockname()[:2]
         self.address: tuple[str, int] = (host, port)
         self._thread = threading.Thread(target=self._accept, name="poise page", daemon=True)
@@ -158,8 +158,7 @@ class PageServer:
         elif head.path == "/feed":
             self._feed(exchange, head)
         elif head.path == "/records":
-            records = self._watching.records()
-            exchange.reply(200, JSON, pieces(records, self._limits.rows), None)
+            exchange.reply(200, JSON, self._records(), None)
         elif head.path == "/texts.json":
             exchange.reply(200, JSON, (self._texts,), len(self._texts))
         elif head.path in self._assets:
@@ -181,13 +180,19 @@ class PageServer:
                 Refusal(503, f"{self._limits.viewers} are looking already", (("Retry-After", "5"),))
             )
 
+    def _records(self) -> Iterator[bytes]:
+        with closing(self._watching.attach()) as viewer:
+            yield from pieces(viewer.records(), self._limits.rows)
+
     def _events(self, exchange: _Exchange) -> Iterator[bytes]:
         with closing(self._watching.attach()) as viewer:
             yield event(encoded(viewer.hello()).decode(), name="hello")
             while not self._closed.is_set():
                 state = viewer.state()
-                yield comment() if state is None else event(encoded(state).decode(), name="state")
-                if not exchange.silent(self._limits.period):
+                told = comment() if state is None else event(encoded(state).decode(), name="state")
+                yield told
+                viewer.told(len(told))
+                if not exchange.silent(viewer.every):
                     return
 
 
@@ -214,7 +219,7 @@ class _Exchange:
                 local = addresses.plain_host(self._socket.getsockname()[0])
                 self._http.close_after_reply()
                 answer(self, head, local)
-        except OSError:  # it has gone, or is too slow
+        except (OSError, ProgramFault):  # it has gone, or is too slow; or what it looks at has ended
             pass
 
     def _head(self) -> RequestHead | None:
@@ -271,8 +276,9 @@ class _Exchange:
         self._socket.sendall(data)
 
 
-def _listen(address: tuple[str, int], backlog: int, *, anywhere: bool) -> socket.socket:
-    listening = addresses.bind(address, backlog)
+def _listen(address: tuple[str, int], *, anywhere: bool) -> socket.socket:
+    # Whoever is to be refused is to hear so at once, and not to knock again a second later.
+    listening = addresses.bind(address, ListenLimits().backlog)
     host: Any = listening.getsockname()[0]
     if not anywhere and not is_loopback(addresses.plain_host(host)):
         listening.close()

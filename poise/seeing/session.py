@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from typing import Any
 
+from poise.errors import ProgramFault
 from poise.limits import DoorLimits
 from poise.loop.clock import RealClock
 from poise.seeing.viewing import Viewer, Watching, encoded, pieces
@@ -43,6 +44,8 @@ def talk(connection: socket.socket, watching: Callable[[], Watching], limits: Do
             connection.sendall(piece)
     except BadQuestion as error:
         refuse(connection, str(error), limits)
+    except ProgramFault:
+        refuse(connection, "the program is ending", limits)
     except (Gone, OSError):  # it has gone, or does not take what it has asked for
         pass
 
@@ -94,7 +97,7 @@ def _answers(
     with closing(watching().attach()) as viewer:
         if ask == "records":
             _wait(connection, seconds)
-            yield from pieces(watching().records(), limits.rows)
+            yield from pieces(viewer.records(), limits.rows)
             yield END
             return
         yield encoded({"hello": viewer.hello()}) + END
@@ -103,11 +106,13 @@ def _answers(
             yield _state(viewer)
         while ask == "watch":
             yield _state(viewer)
-            _wait(connection, limits.period)
+            _wait(connection, viewer.every)
 
 
 def _state(viewer: Viewer) -> bytes:
-    return encoded({"state": viewer.state()}) + END
+    told = encoded({"state": viewer.state()}) + END
+    viewer.told(len(told))
+    return told
 
 
 def _seconds(question: dict[str, Any], default: float, limits: DoorLimits) -> float:

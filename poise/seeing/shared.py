@@ -5,17 +5,67 @@ from __future__ import annotations
 import threading
 import weakref
 
+from poise.errors import ProgramFault
+from poise.loop.clock import cpu_nanoseconds
 from poise.loop.reactor import Reactor
+from poise.seeing.session import program
+from poise.seeing.state import Cursor
+from poise.seeing.viewing import Value
 from poise.seeing.watching import Watching
 
 _lock = threading.Lock()
-_watchings: weakref.WeakKeyDictionary[Reactor, Watching] = weakref.WeakKeyDictionary()
+_shared: weakref.WeakKeyDictionary[Reactor, Shared] = weakref.WeakKeyDictionary()
 
 
-def watching_of(reactor: Reactor) -> Watching:
-    """The one that watches ``reactor``, made on first use. From any thread."""
+def watching_of(reactor: Reactor) -> Shared:
+    """The one that watches ``reactor``, made on first use. From any thread. Raises ProgramFault when it is closed."""
     with _lock:
-        found = _watchings.get(reactor)
+        found = _shared.get(reactor)
         if found is None:
-            found = _watchings[reactor] = Watching(reactor)
+            found = _shared[reactor] = Shared(Watching(reactor, program=program()))
         return found
+
+
+class Shared:
+    """A watching as the doors want it: each viewer a thing of its own."""
+
+    def __init__(self, watching: Watching) -> None:
+        self._watching = watching
+
+    def attach(self) -> Looker:
+        """One more who looks."""
+        self._watching.attach()
+        return Looker(self._watching)
+
+
+class Looker:
+    """One viewer, in one thread, whose processor time since it came counts as cost of the watching."""
+
+    def __init__(self, watching: Watching) -> None:
+        self._watching = watching
+        self._cursor = Cursor()
+        self._spent = cpu_nanoseconds()
+        self._closed = False
+        self.every = watching.limits.every
+
+    def hello(self) -> Value:
+        return self._watching.hello()
+
+    def state(self) -> Value:
+        return self._watching.state(self._cursor)
+
+    def records(self) -> Value:
+        return self._watching.records()
+
+    def told(self, sent: int) -> None:
+        before, self._spent = self._spent, cpu_nanoseconds()
+        self._watching.spend(self._spent - before, sent)
+
+    def close(self) -> None:
+        """Look no more. Twice is no error; and none when everything has ended meanwhile."""
+        if not self._closed:
+            self._closed = True
+            try:
+                self._watching.detach()
+            except ProgramFault:  # it was closed, with all its viewers
+                pass

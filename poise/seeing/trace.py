@@ -25,18 +25,17 @@ import math
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from poise.loop.seat import CALL, INTEREST, LIFE, POSTED, SHORT, TIMER, TURN, WHY
 from poise.readiness.interest import show
+from poise.seeing.recorder import FORMAT
 
 Event = dict[str, Any]
 Row = list[Any]
 
-FORMAT = "poise-records-1"
 OTHER = "poise"
-TURN, CALL, TIMER, POSTED, LIFE, INTEREST = range(6)
 LOOP = 1  # the number of the loop's thread in the trace
-ORIGINS = ("fd", "timer", "wakeup", "signal", "posted", "caller")
 BUSY_NS = 100_000_000  # between two points of the busy counter
-UNCONNECTED = frozenset(("listener", "wakeup", "signal"))
+UNCONNECTED = frozenset(("file", "files", "listener", "process", "signal", "timer", "wakeup"))
 """Kinds of descriptors that nobody connects by: they are there all the time."""
 
 
@@ -117,8 +116,10 @@ class _Conversion:
                 calls.append(row)
             elif row[0] == INTEREST:
                 yield self._interest(row)
+            elif row[0] == SHORT:
+                yield self._short(row)
         for row in calls:  # of a turn that had not ended
-            yield from self._call(row, self._end, math.inf)
+            yield from self._call(row, math.inf)
         yield from self._lives()
         yield from self._busy()
         yield from map(self._stall, self._records["stalls"])
@@ -134,9 +135,9 @@ class _Conversion:
             "ts": microseconds(max(0, at - self._first)),
         } | others
 
-    def _slice(self, name: str, begin: int, end: int, kind: str, **args: Any) -> Event:
+    def _slice(self, name: str, begin: int, end: int, category: str, **args: Any) -> Event:
         dur = microseconds(end - begin)
-        return self._event("X", name, begin, dur=dur, cat=kind, args=args)
+        return self._event("X", name, begin, dur=dur, cat=category, args=args)
 
     def _names(self) -> Iterator[Event]:
         hello = self._records["hello"]
@@ -174,7 +175,7 @@ class _Conversion:
             while call is not None and call[0] == kind:
                 if kind == CALL and wait:
                     yield from self._flow(call, woken - 1, end)
-                yield from self._call(call, at, end)
+                yield from self._call(call, end)
                 call = next(left)
             at = end
         self._end = ended
@@ -182,18 +183,14 @@ class _Conversion:
     def _flow(self, row: Row, ready: int, end: int) -> Iterator[Event]:
         """From the wait that found it ready to its call."""
         self._flows += 1
-        run = min(max(row[1], self._end), end)
         common = {"cat": "ready", "id": self._flows}
         yield self._event("s", "ready", ready, **common)
-        yield self._event("f", "ready", run, bp="e", **common)
+        yield self._event("f", "ready", min(max(row[1], self._end), end), bp="e", **common)
 
-    def _call(self, row: Row, earliest: int, latest: float) -> Iterator[Event]:
-        begin = max(row[1], earliest, self._end)
-        end = max(begin, row[1] + row[2])
-        if latest < end:
-            end = max(begin, int(latest))
-        if begin > latest:
-            return
+    def _call(self, row: Row, latest: float) -> Iterator[Event]:
+        """A call, after the one before it and not beyond the phase that it belongs to: readings of a clock can be a little off."""
+        begin = int(min(max(row[1], self._end), latest))
+        end = int(min(max(begin, row[1] + row[2]), latest))
         self._end = end
         if row[0] == CALL:
             seat = self._seats[row[3]]
@@ -214,6 +211,11 @@ class _Conversion:
         seat = self._seats[row[2]]
         args = {"fd": seat.id, "before": show(row[3]), "after": show(row[4]), "where": row[5]}
         return self._event("i", f"interest {seat.id}", row[1], s="t", cat="interest", args=args)
+
+    def _short(self, row: Row) -> Event:
+        seat = self._seats[row[2]]
+        args = {"fd": seat.id, "asked": row[3], "taken": row[4], "where": row[5]}
+        return self._event("i", f"short write {seat.id}", row[1], s="t", cat="short", args=args)
 
     def _stall(self, stall: dict[str, Any]) -> Event:
         stack = [f"{file}:{line} {function}" for file, line, function in stall.get("stack") or ()]
@@ -266,4 +268,4 @@ def end_of(turn: Row) -> int:
 
 
 def _origin(why: object) -> str:
-    return ORIGINS[why] if isinstance(why, int) and 0 <= why < len(ORIGINS) else str(why)
+    return WHY[why] if isinstance(why, int) and 0 <= why < len(WHY) else str(why)

@@ -14,7 +14,11 @@ Value = dict[str, Any]
 
 
 class Viewer(Protocol):
-    """One who looks. The first to come starts the watching, the last to go ends it."""
+    """One who looks, from one thread."""
+
+    @property
+    def every(self) -> float:
+        """Seconds until something may be new."""
 
     def hello(self) -> Value:
         """What does not change while the program runs."""
@@ -22,18 +26,21 @@ class Viewer(Protocol):
     def state(self) -> Value | None:
         """What the loop does, and what is new since this was last called; None when there is nothing to tell."""
 
+    def records(self) -> Value:
+        """What the recorder holds: a copy."""
+
+    def told(self, sent: int) -> None:
+        """So many bytes were sent to who looks."""
+
     def close(self) -> None:
         """Look no more. Twice is no error."""
 
 
 class Watching(Protocol):
-    """Who watches a loop; from any thread."""
+    """Who watches a loop. The first viewer starts it, the last one ends it."""
 
     def attach(self) -> Viewer:
-        """One more who looks."""
-
-    def records(self) -> Value:
-        """What the recorder holds: a copy, made at once."""
+        """One more who looks, from any thread. Raises ProgramFault when there is nothing to look at any more."""
 
 
 def encoded(value: object) -> bytes:

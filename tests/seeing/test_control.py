@@ -22,7 +22,7 @@ from poise.seeing.control import Control
 from tests.seeing.watching import HELLO, RECORDS, FakeWatching, state
 
 PATIENCE = 20.0
-QUICK = DoorLimits(period=0.01, once=0.02, head_time=0.2, send_time=0.3, viewers=3)
+QUICK = DoorLimits(once=0.02, head_time=0.2, send_time=0.3, viewers=3)
 
 
 class Client:
@@ -92,8 +92,8 @@ def test_who_watches_is_told_what_stays_and_then_each_state(control: Control, wa
 
 
 def test_the_end_of_one_who_watches_is_noticed_at_once(folder: Path) -> None:
-    watching = FakeWatching()
-    control = Control(lambda: watching, QUICK.but(period=PATIENCE))
+    watching = FakeWatching(every=PATIENCE)
+    control = Control(lambda: watching, QUICK)
     try:
         with Client(control.path).ask(ask="watch") as client:
             client.answer()
@@ -180,11 +180,11 @@ def test_garbage_is_told_what_is_wrong_and_starts_nothing(
 
 def test_a_question_without_end_is_cut_off(control: Control) -> None:
     with Client(control.path) as client:
-        with pytest.raises(OSError):  # noqa: PT012 - which of them meets the end is the kernel's choice
+        with suppress(OSError):
             for _ in range(1000):
                 client.socket.sendall(b"x" * 4096)
-            client.rest()
-            raise OSError
+        with suppress(ConnectionResetError):
+            assert client.rest().count(b"\n") <= 1
     with Client(control.path).ask(ask="who") as other:
         assert "who" in other.answer()
 
@@ -232,8 +232,8 @@ def test_who_does_not_take_what_it_asked_for_is_dropped(folder: Path) -> None:
 
 def test_closing_sends_everybody_away_and_leaves_no_file_and_no_thread(folder: Path) -> None:
     before = set(threading.enumerate())
-    watching = FakeWatching()
-    control = Control(lambda: watching, QUICK.but(period=PATIENCE))
+    watching = FakeWatching(every=PATIENCE)
+    control = Control(lambda: watching, QUICK)
     with Client(control.path).ask(ask="watch") as client:
         client.answer()
         client.answer()

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import socket
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -23,7 +24,7 @@ from tests.seeing.watching import HELLO, HOSTILE, RECORDS, FakeWatching, row, st
 from tests.support.client import Answer, answers
 
 PATIENCE = 20.0
-QUICK = DoorLimits(period=0.01, head_time=0.3, send_time=0.3)
+QUICK = DoorLimits(head_time=0.3, send_time=0.3)
 TEXTS = {"en": {"verdict.free": "free"}, "zh": {"verdict.free": "空闲"}}
 PAGE = {
     "index.html": b"<!doctype html><title>Poise</title>",
@@ -162,7 +163,8 @@ def test_a_viewer_hears_what_stays_and_then_each_state(server: PageServer, watch
 
 
 def test_the_end_of_a_viewer_is_noticed_at_once(watching: FakeWatching, folder: Path) -> None:
-    server = PageServer(watching, TEXTS, limits=QUICK.but(period=PATIENCE))
+    watching.every = PATIENCE
+    server = PageServer(watching, TEXTS, limits=QUICK)
     try:
         feed = Feed(server)
         feed.event()
@@ -344,8 +346,11 @@ def test_there_is_room_for_so_many_viewers_and_the_next_hears_so_at_once(
 @pytest.mark.slow
 def test_a_thousand_viewers(watching: FakeWatching, folder: Path) -> None:
     """Those who were first go on to be told, the others are told 503, threads stay bounded, and it is over when they go."""
-    server = PageServer(watching, TEXTS, limits=DoorLimits(period=PATIENCE))
+    watching.every = PATIENCE
+    server = PageServer(watching, TEXTS)
     before = threading.active_count()
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(0.0001)  # clients and server share one interpreter here
     try:
         with ExitStack() as stack:
             first = Feed(server)
@@ -370,6 +375,7 @@ def test_a_thousand_viewers(watching: FakeWatching, folder: Path) -> None:
         watching.wait(0)
         assert ask(server, "/").status == 200
     finally:
+        sys.setswitchinterval(interval)
         server.close()
 
 
@@ -435,7 +441,8 @@ def test_the_loopback_of_ipv6_is_one_too(watching: FakeWatching, folder: Path) -
 
 def test_closing_sends_everybody_away_and_leaves_no_thread(watching: FakeWatching, folder: Path) -> None:
     before = set(threading.enumerate())
-    server = PageServer(watching, TEXTS, limits=QUICK.but(period=PATIENCE))
+    watching.every = PATIENCE
+    server = PageServer(watching, TEXTS, limits=QUICK)
     feed = Feed(server)
     feed.event()
     with opened(server) as silent:

@@ -120,8 +120,18 @@ class FakeViewer:
         self._watching = watching
         self._closed = False
 
+    @property
+    def every(self) -> float:
+        return self._watching.every
+
     def hello(self) -> dict[str, Any]:
         return self._watching.told_first
+
+    def records(self) -> dict[str, Any]:
+        return self._watching.recorded
+
+    def told(self, sent: int) -> None:
+        self._watching.sent += sent
 
     def state(self) -> dict[str, Any]:
         return self._watching.next_state()
@@ -135,7 +145,11 @@ class FakeViewer:
 class FakeWatching:
     """Tells ``told_first``, then ``states`` one after the other, the last one again and again."""
 
-    def __init__(self, *states: dict[str, Any], records: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self, *states: dict[str, Any], records: dict[str, Any] | None = None, every: float = 0.01
+    ) -> None:
+        self.every = every
+        self.sent = 0
         self.told_first = HELLO
         self.states = list(states) or [state()]
         self.recorded = records or RECORDS
@@ -150,9 +164,6 @@ class FakeWatching:
             self.attached += 1
             self._changed.notify_all()
         return FakeViewer(self)
-
-    def records(self) -> dict[str, Any]:
-        return self.recorded
 
     def next_state(self) -> dict[str, Any]:
         with self._changed:
