@@ -57,6 +57,11 @@ class Asking(FramedProtocol):
         super().connection_made(stream)
         self.send(json.dumps(self._question).encode())
 
+    def leave(self) -> None:
+        """Hear no more."""
+        if hasattr(self, "stream"):
+            self.stream.abort()
+
     def message_received(self, message: bytes) -> None:
         try:
             answer = json.loads(message)
@@ -85,22 +90,26 @@ def ask(
     on_answer: Callable[[Answer], object],
     on_end: Callable[[str], object],
     limits: DoorLimits | None = None,
-) -> None:
-    """Ask the program whose control socket is ``path``. ``on_end`` is called once, also when it cannot be reached."""
+) -> Callable[[], object]:
+    """Ask the program whose control socket is ``path``. ``on_end`` is called once, also when it cannot be reached.
+
+    What is returned is called to go before that.
+    """
     limits = limits if limits is not None else DoorLimits()
+    asking = Asking(question, on_answer, on_end, limits)
 
     def failed(error: Exception) -> None:
         if isinstance(error, ConnectError) and _refused(error):
             _forget(path)
         on_end(str(error))
 
-    connect(
-        reactor,
-        f"unix:{path}",
-        partial(Asking, question, on_answer, on_end, limits),
-        timeout=limits.patience,
-        on_failure=failed,
-    )
+    connecting = connect(reactor, f"unix:{path}", lambda: asking, timeout=limits.patience, on_failure=failed)
+
+    def leave() -> None:
+        connecting.cancel()
+        asking.leave()
+
+    return leave
 
 
 def running(limits: DoorLimits | None = None) -> list[Program]:
@@ -122,7 +131,8 @@ def running(limits: DoorLimits | None = None) -> list[Program]:
 
         for path in sockets():
             waiting.add(path)
-            ask(reactor, path, {"ask": "who"}, partial(answered, path), partial(ended, path), limits)
+            told = partial(answered, path), partial(ended, path)
+            reactor.at_close.append(ask(reactor, path, {"ask": "who"}, *told, limits))
         if waiting:
             reactor.call_later(limits.patience, reactor.stop)
             reactor.run()

@@ -52,6 +52,7 @@ def serve(args: argparse.Namespace) -> int:
     name = chosen_name(args)
     with serving(args) as (reactor, server, log):
         tls = server_tls(args)
+        url = seen.show(reactor, args)
         listener = where.listen(partial(server.listen, tls=tls), args.host, args.port)
         open_to(server, listener, args)
         tell_who_can_read(listener, args)
@@ -61,7 +62,6 @@ def serve(args: argparse.Namespace) -> int:
             announcer = announce(reactor, name, listener, scheme, args.discovery_port)
         _heed_signals(reactor, server, tls, announcer)  # before anybody is told that we are here
         reactor.signals.add(signal.SIGUSR1, log.reopen)
-        url = seen.show(reactor, args)
         welcome(reactor, listener, scheme, args)
         if url is not None:
             seen.tell(url)

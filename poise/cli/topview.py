@@ -30,7 +30,7 @@ FEW_LINTS = 3
 DESCRIPTORS = (
     Column("fd", 6),
     Column("kind", 10, rank=2),
-    Column("what", 12, grow=2, rank=1),
+    Column("what", 12, grow=3, rank=1),
     Column("peer", 15, grow=1, rank=4),
     Column("state", 8, grow=1),
     Column("lamps", 23),

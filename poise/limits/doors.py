@@ -43,7 +43,10 @@ class DoorLimits(Checked):
         256, "rows", "of a recording put into words at once: meanwhile no other thread runs, the loop neither"
     )
     once: float = limit(
-        1.0, "seconds", "looked at for one single state, unless it is said otherwise", low=0.01
+        1.25,
+        "seconds",
+        "looked at for one single state, unless it is said otherwise: figures are of whole seconds",
+        low=0.01,
     )
     longest: float = limit(600.0, "seconds", "that one recording may be asked to take", low=0.01)
     patience: float = limit(

@@ -6,6 +6,7 @@ of how Poise writes one.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Any
@@ -142,7 +143,12 @@ def nest(slices: list[Slice]) -> None:
 def enclosing(slices: list[Slice], event: dict[str, Any]) -> Slice:
     """The innermost slice in which an end of an arrow lies; one that begins there counts, one that ends there does not."""
     at = nanoseconds(event["ts"])
-    inside = [each for each in slices if each.begin <= at < max(each.end, each.begin + 1)]
-    if not inside:
-        raise Wrong(f"an arrow that begins or ends nowhere: {event}")
-    return max(inside, key=lambda each: (each.depth, each.begin))
+    place = bisect_right(slices, at, key=lambda each: each.begin)
+    while place:
+        place -= 1
+        each = slices[place]
+        if at < max(each.end, each.begin + 1):
+            return each
+        if not each.depth:
+            break
+    raise Wrong(f"an arrow that begins or ends nowhere: {event}")
