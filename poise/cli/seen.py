@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import argparse
 import errno
-import os
 from typing import TYPE_CHECKING
 
-from poise.cli import standard
 from poise.cli.standard import say
 from poise.errors import MachineFault, ProgramFault
 
@@ -18,13 +16,8 @@ if TYPE_CHECKING:
     from poise.seeing.viewing import Watching
 
 
-def offer(reactor: Reactor, args: argparse.Namespace, tell: Callable[[str], None] = say) -> None:
-    """Offer the control socket from the next turn on: whoever is here already is served first."""
-    if not args.no_control:
-        reactor.call_soon(_offer, reactor, tell)
-
-
-def _offer(reactor: Reactor, tell: Callable[[str], None]) -> None:
+def offer(reactor: Reactor, tell: Callable[[str], None] = say) -> None:
+    """Offer the control socket; without one the server serves all the same."""
     from poise.seeing.control import Control
 
     def watching() -> Watching:
@@ -40,23 +33,12 @@ def _offer(reactor: Reactor, tell: Callable[[str], None]) -> None:
         reactor.at_close.append(control.close)
 
 
-def check_alone(args: argparse.Namespace) -> None:
-    """Raises MachineFault when the page is asked for of several processes."""
-    if args.watch is not None:
-        raise MachineFault(
-            errno.EINVAL,
-            "--watch shows one loop, and each worker has its own: leave --workers out, or look with poise top",
-        )
-
-
-def show(reactor: Reactor, args: argparse.Namespace) -> str | None:
-    """Open the page if it was asked for; its address. Raises MachineFault in words for people."""
+def show(reactor: Reactor, args: argparse.Namespace) -> str:
+    """Open the page; its address. Raises MachineFault in words for people."""
     if args.watch is None:
-        if args.watch_host is not None:
-            raise MachineFault(
-                errno.EINVAL, "--watch-host says where the page of --watch listens: it needs that, too"
-            )
-        return None
+        raise MachineFault(
+            errno.EINVAL, "--watch-host says where the page of --watch listens: it needs that, too"
+        )
     from poise.seeing.watch import watch
 
     host = args.watch_host
@@ -69,9 +51,3 @@ def show(reactor: Reactor, args: argparse.Namespace) -> str | None:
             raise
         what = getattr(error, "strerror", None) or error
         raise MachineFault(getattr(error, "errno", None), f"cannot show the loop: {what}") from error
-
-
-def tell(url: str) -> None:
-    """Say where the page is: on standard output, as the addresses of the server are."""
-    label = "what the loop does  " if os.isatty(standard.OUTPUT) else ""
-    standard.write(standard.OUTPUT, f"{label}{url}\n")

@@ -9,7 +9,6 @@ reason says so.
 
 from __future__ import annotations
 
-from poise.limits.doors import DoorLimits
 from poise.limits.limit import KIB, MIB, Checked, Limit, check
 from poise.limits.rooms import (
     ConnectLimits,
@@ -23,7 +22,7 @@ from poise.limits.rooms import (
     StreamLimits,
     TLSLimits,
 )
-from poise.limits.seeing import SeeingLimits
+from poise.limits.seeing import DoorLimits, SeeingLimits
 from poise.limits.site import FileLimits, LogLimits, WorkerLimits
 
 __all__ = [

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from poise.limits import DoorLimits
 from poise.loop.reactor import Reactor
 from poise.seeing.server import LOOPBACK, PageServer
 from poise.seeing.shared import watching_of
@@ -34,7 +33,6 @@ def watch(
     *,
     anywhere: bool = False,
     names: Iterable[str] = (),
-    limits: DoorLimits | None = None,
 ) -> Watch:
     """Show what ``reactor`` does on a page of its own, at ``address``, until it is closed or the reactor is.
 
@@ -46,7 +44,4 @@ def watch(
     listen there, MachineFault for an unknown host name.
     """
     reactor.check_open()
-    return Watch(
-        reactor,
-        PageServer(watching_of(reactor), TEXTS, address, anywhere=anywhere, names=names, limits=limits),
-    )
+    return Watch(reactor, PageServer(watching_of(reactor), TEXTS, address, anywhere=anywhere, names=names))
