@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from poise.seeing.viewing import Value
+from collections.abc import Iterator
+
+from poise.seeing.viewing import Value, pieces
 
 QUIET = 15.0  # seconds between two signs of life
 
@@ -31,8 +33,10 @@ class Recorded:
     def state(self) -> Value | None:
         return None
 
-    def records(self) -> Value:
-        return self._records
+    def recording(self, portion: int) -> Iterator[bytes]:
+        about = {name: value for name, value in self._records.items() if name != "rows"}
+        rows = self._records["rows"]
+        return pieces((rows[at : at + portion] for at in range(0, len(rows), portion)), lambda: about)
 
     def told(self, sent: int) -> None:
         """It costs the recorded program nothing."""

@@ -27,7 +27,7 @@ from poise.loop.clock import RealClock
 from poise.net import address as addresses
 from poise.seeing import assets
 from poise.seeing.gate import Gate, Refusal, is_loopback
-from poise.seeing.viewing import Watching, encoded, pieces
+from poise.seeing.viewing import Watching, encoded
 from poise.wire.http.connection import ServerConnection
 from poise.wire.http.dates import http_date
 from poise.wire.http.events import MEDIA_TYPE, comment, event
@@ -182,7 +182,7 @@ class PageServer:
 
     def _records(self) -> Iterator[bytes]:
         with closing(self._watching.attach()) as viewer:
-            yield from pieces(viewer.records(), self._limits.rows)
+            yield from viewer.recording(self._limits.rows)
 
     def _events(self, exchange: _Exchange) -> Iterator[bytes]:
         with closing(self._watching.attach()) as viewer:

@@ -19,7 +19,7 @@ from typing import Any
 from poise.errors import ProgramFault
 from poise.limits import DoorLimits
 from poise.loop.clock import RealClock
-from poise.seeing.viewing import Viewer, Watching, encoded, pieces
+from poise.seeing.viewing import Viewer, Watching, encoded
 
 ASKS = ("who", "watch", "once", "records")
 END = b"\n"
@@ -97,7 +97,7 @@ def _answers(
     with closing(watching().attach()) as viewer:
         if ask == "records":
             _wait(connection, seconds)
-            yield from pieces(viewer.records(), limits.rows)
+            yield from viewer.recording(limits.rows)
             yield END
             return
         yield encoded({"hello": viewer.hello()}) + END

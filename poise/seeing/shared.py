@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import threading
 import weakref
+from collections.abc import Iterator
+from functools import partial
 
 from poise.errors import ProgramFault
 from poise.loop.clock import cpu_nanoseconds
 from poise.loop.reactor import Reactor
 from poise.seeing.session import program
 from poise.seeing.state import Cursor
-from poise.seeing.viewing import Value
+from poise.seeing.viewing import Value, pieces
 from poise.seeing.watching import Watching
 
 _lock = threading.Lock()
@@ -54,8 +56,9 @@ class Looker:
     def state(self) -> Value:
         return self._watching.state(self._cursor)
 
-    def records(self) -> Value:
-        return self._watching.records()
+    def recording(self, portion: int) -> Iterator[bytes]:
+        made = self._watching.recording()
+        return pieces(made.portions(portion), partial(self._watching.about, made))
 
     def told(self, sent: int) -> None:
         before, self._spent = self._spent, cpu_nanoseconds()

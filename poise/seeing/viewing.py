@@ -7,7 +7,7 @@ interpreter, and with it the loop, for a tenth of a second and more: the encoder
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol
 
 Value = dict[str, Any]
@@ -26,8 +26,8 @@ class Viewer(Protocol):
     def state(self) -> Value | None:
         """What the loop does, and what is new since this was last called; None when there is nothing to tell."""
 
-    def records(self) -> Value:
-        """What the recorder holds: a copy."""
+    def recording(self, portion: int) -> Iterator[bytes]:
+        """What the recorder holds, as one line of JSON, in pieces of so many records."""
 
     def told(self, sent: int) -> None:
         """So many bytes were sent to who looks."""
@@ -48,12 +48,10 @@ def encoded(value: object) -> bytes:
     return json.dumps(value, separators=(",", ":"), allow_nan=False).encode("ascii")
 
 
-def pieces(records: Value, rows: int) -> Iterator[bytes]:
-    """A recording as JSON in one line, ``rows`` of its rows at a time."""
-    others = {name: value for name, value in records.items() if name != "rows"}
-    yield b'{"rows":['
-    every = records["rows"]
-    for first in range(0, len(every), rows):
-        yield (b"," if first else b"") + encoded(every[first : first + rows])[1:-1]
-    rest = encoded(others)[1:]
-    yield (b"]," if others else b"]") + rest
+def pieces(portions: Iterable[list[Any]], about: Callable[[], Value]) -> Iterator[bytes]:
+    """A recording as one line of JSON: its rows, a portion at a time, and then what belongs ``about`` them."""
+    before = b'{"rows":['
+    for rows in portions:
+        yield before + encoded(rows)[1:-1]
+        before = b","
+    yield (b"" if before == b"," else before) + b"]," + encoded(about())[1:]

@@ -25,6 +25,7 @@ from poise.loop.reactor import Reactor
 from poise.loop.seat import Level
 from poise.seeing import naming, recorder
 from poise.seeing.looking import Looking
+from poise.seeing.recorder import Recording
 from poise.seeing.state import Cursor, state
 
 
@@ -153,17 +154,20 @@ class Watching:
         """What there is to say now, and what ``cursor`` was not told yet. ProgramFault when nobody is attached."""
         return state(self._present(), cursor, self.own, self.viewers)
 
-    def records(self) -> dict[str, Any]:
+    def recording(self) -> Recording:
         """All that the recorder holds, for a trace or a replay. ProgramFault when nobody is attached."""
+        self._present()
+        return Recording(self.probe)
+
+    def about(self, recording: Recording) -> dict[str, Any]:
+        """What belongs to a recording besides its rows, of which all were taken."""
         looking = self._present()
         with looking.lock:
-            rows, seats = recorder.rows(self.probe)
             stalls = [stall.as_dict() for stall in looking.stalls.found]
         return {
             "format": recorder.FORMAT,
             "hello": self.hello(),
-            "seats": seats,
-            "rows": rows,
+            "seats": recording.seats(),
             "stalls": stalls,
         }
 

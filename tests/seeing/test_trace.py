@@ -17,7 +17,7 @@ from poise.loop.seat import BY_DESCRIPTOR, BY_TIMER, CALL, INTEREST, LIFE, POSTE
 from poise.net.connect import connect
 from poise.net.listener import listen
 from poise.readiness.interest import READ, WRITE
-from poise.seeing.state import Cursor
+from poise.seeing.shared import Shared
 from poise.seeing.trace import end_of, microseconds, recording, trace
 from poise.seeing.watching import Watching
 from tests.seeing import perfetto
@@ -235,7 +235,7 @@ def test_a_real_recording() -> None:
     """A server and two clients that talk, recorded and converted."""
     with Reactor() as reactor:
         watching = Watching(reactor, SeeingLimits(), program="test")
-        watching.attach()
+        looker = Shared(watching).attach()
         turn_until(reactor, lambda: watching.probe.level)
         listener = listen(
             reactor, ("127.0.0.1", 0), lambda: Recorder(lambda stream, data: stream.write(data))
@@ -253,9 +253,9 @@ def test_a_real_recording() -> None:
             turn_until(reactor, partial(have, clients, whole))
         clients[0].stream.close()
         turn_until(reactor, lambda: clients[0].lost)
-        watching.state(Cursor())
-        recorded = json.loads(json.dumps(watching.records()))
-        watching.detach()
+        looker.state()
+        recorded = json.loads(b"".join(looker.recording(7)))
+        looker.close()
         listener.close()
         clients[1].stream.close()
         turn_until(reactor, lambda: clients[1].lost)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from typing import Any
+
+from poise.seeing.replay import Replay
 
 HOSTILE = "<img src=x onerror=alert(1)>\x1b]0;owned\x07\x1b[2J\r\nevent: state\u202e\x9b31m"
 """A name that would do something to a page, a terminal or a line, if any of them took it for more than text."""
@@ -127,8 +130,8 @@ class FakeViewer:
     def hello(self) -> dict[str, Any]:
         return self._watching.told_first
 
-    def records(self) -> dict[str, Any]:
-        return self._watching.recorded
+    def recording(self, portion: int) -> Iterator[bytes]:
+        return Replay(self._watching.recorded).attach().recording(portion)
 
     def told(self, sent: int) -> None:
         self._watching.sent += sent
