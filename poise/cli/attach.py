@@ -30,11 +30,11 @@ ENDED = "the program has ended"
 
 
 class Program(NamedTuple):
-    """One that runs and has a control socket. ``name`` is what it says of itself."""
+    """One that runs and has a control socket. ``name`` is what it says of itself, None while it does not answer."""
 
     pid: int
     path: str
-    name: str
+    name: str | None
 
 
 class Asking(FramedProtocol):
@@ -136,7 +136,14 @@ def running(limits: DoorLimits | None = None) -> list[Program]:
         if waiting:
             reactor.call_later(limits.patience, reactor.stop)
             reactor.run()
-    return sorted(found)
+    found += [Program(pid, path, None) for path in waiting if (pid := pid_of(path)) is not None]
+    return sorted(found, key=lambda program: (program.pid, program.path))
+
+
+def pid_of(path: str) -> int | None:
+    """The process that a control socket is called after."""
+    number = os.path.basename(path).partition(".")[0]
+    return int(number) if number.isascii() and number.isdigit() else None
 
 
 def sockets() -> Iterable[str]:
@@ -158,22 +165,33 @@ def chosen(pid: int | None) -> Program:
     """The program with that number, or the only one that runs. Raises MachineFault, which says what to do."""
     programs = running()
     if pid is not None:
-        for program in programs:
-            if program.pid == pid:
-                return program
+        programs = [program for program in programs if program.pid == pid] or programs
+        if programs and programs[0].pid == pid:
+            return _answering(programs[0])
         raise MachineFault(errno.ESRCH, _absent(pid, programs))
     if len(programs) == 1:
-        return programs[0]
+        return _answering(programs[0])
     if not programs:
         raise MachineFault(errno.ESRCH, NOBODY)
     raise MachineFault(errno.ESRCH, f"several are running; say which one by its number:\n{table(programs)}")
+
+
+def _answering(program: Program) -> Program:
+    if program.name is None:
+        raise MachineFault(
+            errno.ETIMEDOUT,
+            f"process {program.pid} does not answer: it is stopped, or its machine has no time for it",
+        )
+    return program
 
 
 def table(programs: list[Program]) -> str:
     """One line for each."""
     from poise.cli.plain import plain
 
-    return "\n".join(f"  {program.pid:>7}  {plain(program.name)}" for program in programs)
+    return "\n".join(
+        f"  {program.pid:>7}  {plain(program.name or '(does not answer)')}" for program in programs
+    )
 
 
 def _absent(pid: int, programs: list[Program]) -> str:

@@ -61,6 +61,11 @@ def add_trace(commands: argparse._SubParsersAction[Command]) -> Command:
         metavar="N",
         help="how long to record (default: %(default)g)",
     )
+    trace.add_argument(
+        "--full",
+        action="store_true",
+        help="record changes of interest and short writes, too, with the line that made each; it costs the program more",
+    )
     return trace
 
 

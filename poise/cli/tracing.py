@@ -28,7 +28,8 @@ def write_trace(args: argparse.Namespace) -> int:
     program = attach.chosen(args.pid)
     found: list[attach.Answer] = []
     say(f"recording {program.pid} for {args.seconds:g} s")
-    why = follow(program, {"ask": "records", "seconds": args.seconds}, found.append)
+    question = {"ask": "records", "seconds": args.seconds, "full": args.full}
+    why = follow(program, question, found.append)
     records = recording(found[0]) if found else None
     if records is None:
         raise MachineFault(errno.ECONNRESET, f"{program.pid}: {why}")

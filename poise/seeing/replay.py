@@ -15,8 +15,9 @@ class Replay:
     def __init__(self, records: Value) -> None:
         self._records = records
 
-    def attach(self) -> Recorded:
-        """One more who looks."""
+    def attach(self, *, full: bool = False) -> Recorded:
+        """One more who looks. What was not recorded does not come."""
+        del full
         return Recorded(self._records)
 
 

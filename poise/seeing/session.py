@@ -94,7 +94,7 @@ def _answers(
         yield encoded({"who": who()}) + END
         return
     seconds = _seconds(question, limits.once if ask == "once" else 0.0, limits)
-    with closing(watching().attach()) as viewer:
+    with closing(watching().attach(full=_full(question))) as viewer:
         if ask == "records":
             _wait(connection, seconds)
             yield from viewer.recording(limits.rows)
@@ -113,6 +113,13 @@ def _state(viewer: Viewer) -> bytes:
     told = encoded({"state": viewer.state()}) + END
     viewer.told(len(told))
     return told
+
+
+def _full(question: dict[str, Any]) -> bool:
+    value = question.get("full", False)
+    if not isinstance(value, bool):
+        raise BadQuestion("full is true or false")
+    return value
 
 
 def _seconds(question: dict[str, Any], default: float, limits: DoorLimits) -> float:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 
 from poise.errors import ProgramFault
 from poise.loop.clock import cpu_nanoseconds
 from poise.loop.reactor import Reactor
+from poise.loop.seat import Level
 from poise.seeing.session import program
 from poise.seeing.state import Cursor
 from poise.seeing.viewing import Value, pieces
@@ -33,18 +34,28 @@ class Shared:
 
     def __init__(self, watching: Watching) -> None:
         self._watching = watching
+        self._lock = threading.Lock()
+        self._full = 0  # viewers who want everything
 
-    def attach(self) -> Looker:
-        """One more who looks."""
+    def attach(self, *, full: bool = False) -> Looker:
+        """One more who looks; ``full`` has the changes of interest and the short writes recorded as well."""
         self._watching.attach()
-        return Looker(self._watching)
+        if full:
+            self._want_full(1)
+        return Looker(self._watching, partial(self._want_full, -1) if full else None)
+
+    def _want_full(self, change: int) -> None:
+        with self._lock:
+            self._full += change
+            self._watching.set_level(Level.FULL if self._full else Level.RECORDER)
 
 
 class Looker:
     """One viewer, in one thread, whose processor time since it came counts as cost of the watching."""
 
-    def __init__(self, watching: Watching) -> None:
+    def __init__(self, watching: Watching, leave: Callable[[], None] | None = None) -> None:
         self._watching = watching
+        self._leave = leave
         self._cursor = Cursor()
         self._spent = cpu_nanoseconds()
         self._closed = False
@@ -68,6 +79,8 @@ class Looker:
         """Look no more. Twice is no error; and none when everything has ended meanwhile."""
         if not self._closed:
             self._closed = True
+            if self._leave is not None:
+                self._leave()
             try:
                 self._watching.detach()
             except ProgramFault:  # it was closed, with all its viewers

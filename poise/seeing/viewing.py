@@ -39,8 +39,11 @@ class Viewer(Protocol):
 class Watching(Protocol):
     """Who watches a loop. The first viewer starts it, the last one ends it."""
 
-    def attach(self) -> Viewer:
-        """One more who looks, from any thread. Raises ProgramFault when there is nothing to look at any more."""
+    def attach(self, *, full: bool = False) -> Viewer:
+        """One more who looks, from any thread. Raises ProgramFault when there is nothing to look at any more.
+
+        ``full`` has changes of interest and short writes recorded too, each with its line, as long as this viewer looks.
+        """
 
 
 def encoded(value: object) -> bytes:

@@ -76,7 +76,7 @@ def test_what_can_be_typed() -> None:
     args = parser().parse_args(["top", "4711", "--once", "--json", "--lang", "zh"])
     assert (args.pid, args.once, args.json, args.lang) == (4711, True, True, "zh")
     args = parser().parse_args(["trace", "-o", "x", "--seconds", "0.5"])
-    assert (args.pid, args.output, args.seconds) == (None, "x", 0.5)
+    assert (args.pid, args.output, args.seconds, args.full) == (None, "x", 0.5, False)
     args = parser().parse_args(["replay", "x", "-p", "0"])
     assert (args.file, args.port) == ("x", 0)
     args = parser().parse_args(["serve"])
@@ -137,6 +137,7 @@ def test_of_several_one_has_to_be_named(
     said = capfd.readouterr().err
     assert "several are running; say which one by its number:" in said
     assert said.count(f"{os.getpid()}  <img src=x") == 2
+    assert "      1  (does not answer)" in said
     assert "\x1b" not in said
 
 
@@ -158,6 +159,19 @@ def test_the_socket_of_a_dead_process_is_cleaned_away(run: Path, control: Contro
             dead.bind(str(run / name))
     assert [each.pid for each in attach.running()] == [os.getpid()]
     assert os.listdir(run) == [os.path.basename(control.path)]
+
+
+def test_a_program_that_does_not_answer_is_said_to_be_there(
+    run: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    run.mkdir(mode=0o700)
+    monkeypatch.setattr(attach, "DoorLimits", lambda: QUICK.but(patience=0.05))
+    with socket.socket(socket.AF_UNIX) as stopped:
+        stopped.bind(str(run / "4711.sock"))
+        stopped.listen()
+        for words in (["top", "--once"], ["top", "4711", "--once"]):
+            assert main(words) == CANNOT_START
+            assert "process 4711 does not answer: it is stopped" in capfd.readouterr().err
 
 
 def test_a_file_that_is_no_socket_of_ours_is_left_alone(run: Path, control: Control) -> None:

@@ -127,6 +127,13 @@ def test_all_records_come_whole_in_one_line(folder: Path, count: int) -> None:
     watching.wait(0)
 
 
+def test_everything_is_recorded_for_who_asks_for_it(control: Control, watching: FakeWatching) -> None:
+    for question in ({}, {"full": False}, {"full": True}):
+        with Client(control.path).ask(ask="records", **question) as client:
+            client.answer()
+    assert watching.full == [False, False, True]
+
+
 def test_the_watching_is_made_by_the_first_who_needs_it_and_once(folder: Path) -> None:
     made: list[FakeWatching] = []
 
@@ -163,6 +170,7 @@ GARBAGE = {
     "seconds below zero": b'{"ask": "once", "seconds": -1}\n',
     "seconds without end": b'{"ask": "once", "seconds": Infinity}\n',
     "seconds are no number": b'{"ask": "records", "seconds": NaN}\n',
+    "full is a text": b'{"ask": "records", "full": "yes"}\n',
     "too many seconds": b'{"ask": "records", "seconds": 1e9}\n',
 }
 

@@ -174,6 +174,20 @@ def test_all_doors_of_a_reactor_lead_to_one_watching() -> None:
         turn_until(one, lambda: bare(one))
 
 
+def test_everything_is_recorded_as_long_as_somebody_wants_it() -> None:
+    with Reactor() as reactor:
+        watching = watching_of(reactor)
+        usual, first, second = watching.attach(), watching.attach(full=True), watching.attach(full=True)
+        turn_until(reactor, lambda: usual.state()["level"] == "full")
+        first.close()
+        reactor.turn(0)
+        assert usual.state()["level"] == "full"
+        second.close()
+        turn_until(reactor, lambda: usual.state()["level"] == "recorder")
+        usual.close()
+        turn_until(reactor, lambda: bare(reactor))
+
+
 def test_what_viewers_cost_is_told() -> None:
     with Reactor() as reactor:
         viewer = watching_of(reactor).attach()

@@ -153,6 +153,7 @@ class FakeWatching:
     ) -> None:
         self.every = every
         self.sent = 0
+        self.full: list[bool] = []
         self.told_first = HELLO
         self.states = list(states) or [state()]
         self.recorded = records or RECORDS
@@ -161,8 +162,9 @@ class FakeWatching:
         self.told = 0
         self._changed = threading.Condition()
 
-    def attach(self) -> FakeViewer:
+    def attach(self, *, full: bool = False) -> FakeViewer:
         with self._changed:
+            self.full.append(full)
             self.viewers += 1
             self.attached += 1
             self._changed.notify_all()
