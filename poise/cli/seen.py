@@ -6,6 +6,7 @@ import argparse
 import errno
 from typing import TYPE_CHECKING
 
+from poise.cli import where
 from poise.cli.standard import say
 from poise.errors import MachineFault, ProgramFault
 
@@ -33,8 +34,8 @@ def offer(reactor: Reactor, tell: Callable[[str], None] = say) -> None:
         reactor.at_close.append(control.close)
 
 
-def show(reactor: Reactor, args: argparse.Namespace) -> str:
-    """Open the page; its address. Raises MachineFault in words for people."""
+def show(reactor: Reactor, args: argparse.Namespace) -> list[str]:
+    """Open the page; its addresses, the nearest first. Raises MachineFault in words for people."""
     if args.watch is None:
         raise MachineFault(
             errno.EINVAL, "--watch-host says where the page of --watch listens: it needs that, too"
@@ -43,11 +44,15 @@ def show(reactor: Reactor, args: argparse.Namespace) -> str:
 
     host = args.watch_host
     try:
-        return watch(
+        shown = watch(
             reactor, (host or "127.0.0.1", args.watch), anywhere=host is not None, names=args.allow_host
-        ).url
+        )
     except (OSError, ValueError, ProgramFault) as error:
         if isinstance(error, MachineFault):
             raise
         what = getattr(error, "strerror", None) or error
         raise MachineFault(getattr(error, "errno", None), f"cannot show the loop: {what}") from error
+    if not where.loopback_only(shown):
+        say("others in the network can see the loop who have its address; it travels unencrypted")
+    secret = shown.url.partition("#")[2]
+    return [f"{url}#{secret}" for url in where.urls(shown)]

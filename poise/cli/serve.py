@@ -57,7 +57,7 @@ def serve(args: argparse.Namespace) -> int:
     name = chosen_name(args)
     with serving(args) as (reactor, server, log):
         tls = server_tls(args)
-        page = None if args.watch is args.watch_host is None else show(reactor, args)
+        pages = [] if args.watch is args.watch_host is None else show(reactor, args)
         listener = where.listen(partial(server.listen, tls=tls), args.host, args.port)
         open_to(server, listener, args)
         tell_who_can_read(listener, args)
@@ -68,8 +68,7 @@ def serve(args: argparse.Namespace) -> int:
         _heed_signals(reactor, server, tls, announcer)  # before anybody is told that we are here
         reactor.signals.add(signal.SIGUSR1, log.reopen)
         welcome(reactor, listener, scheme, args)
-        if page is not None:
-            standard.write(standard.OUTPUT, f"{page}\n")
+        standard.write(standard.OUTPUT, "".join(f"{page}\n" for page in pages))
         offer_control(reactor, args)
         reactor.run()
         log.finish()
@@ -114,8 +113,8 @@ def serving(args: argparse.Namespace, tell: Tell = say, *, shared: bool = False)
         yield Serving(reactor, server, log)
 
 
-def show(reactor: Reactor, args: argparse.Namespace) -> str:
-    """Open the page on which the loop is seen; its address."""
+def show(reactor: Reactor, args: argparse.Namespace) -> list[str]:
+    """Open the page on which the loop is seen; its addresses."""
     from poise.cli import seen  # only those who look pay for it
 
     return seen.show(reactor, args)

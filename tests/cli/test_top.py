@@ -20,6 +20,7 @@ from poise.cli import attach, tracing
 from poise.cli.main import CANNOT_START, main, parser
 from poise.cli.plain import width
 from poise.cli.top import follow
+from poise.cli.where import network_addresses
 from poise.limits import DoorLimits
 from poise.loop.reactor import Reactor
 from poise.seeing.control import Control
@@ -575,6 +576,22 @@ def test_watch_prints_one_address_and_an_open_page_ends_with_the_process(run: Pa
             while more := connection.recv(65536):  # ends with the process, and does not hang
                 rest += more
         assert found[2] not in served.stderr
+
+
+def test_watch_for_others_has_an_address_for_them_and_says_so(run: Path, site: Path) -> None:
+    with serving(site, "--watch", "--watch-host", "0.0.0.0") as served:
+        urls = [
+            served.line() for _ in ("127.0.0.1", *(each for each in network_addresses() if ":" not in each))
+        ]
+        secrets = {url.partition("#")[2] for url in urls}
+        assert len(secrets) == 1
+        assert urls[0].startswith("http://127.0.0.1:")
+        assert "others in the network can see the loop" in served.stderr
+        for url in urls:
+            host, _, port = url.removeprefix("http://").partition("/")[0].rpartition(":")
+            with socket.create_connection((host, int(port)), PATIENCE) as connection:
+                connection.sendall(f"GET /records HTTP/1.1\r\nHost: {host}:{port}\r\n\r\n".encode())
+                assert connection.recv(12) == b"HTTP/1.1 401"
 
 
 @pytest.mark.parametrize(
