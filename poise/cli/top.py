@@ -8,6 +8,7 @@ import json
 import os
 import signal
 from collections.abc import Callable
+from functools import partial
 
 from poise.cli import attach, standard
 from poise.cli.paint import painted
@@ -107,22 +108,23 @@ class View:
         self._paused: Model | None = None
         self._typing: str | None = None
         self._limits = DoorLimits()
-        self._told_at = 0.0
+        self._told_at = 0.0  # by the reactor's clock
+        self._times = 0  # that we have attached
+        self._leave: Callable[[], object] = lambda: None
         self._why = ""
         self._colour = "NO_COLOR" not in os.environ
 
     def run(self) -> int:
         """Until q, Ctrl-C or the program's end; says which of the two it was."""
-        with Reactor() as self._reactor, cbreak(standard.INPUT):
+        with Reactor() as self._reactor, cbreak(standard.INPUT) as self._mode:
             reactor = self._reactor
             for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
                 reactor.signals.add(number, reactor.stop)
+            reactor.signals.add(signal.SIGTSTP, self._suspend)
             reactor.signals.add(signal.SIGWINCH, self.draw)
             reactor.register(standard.INPUT, READ, self._typed)
-            attach.ask(
-                reactor, self._program.path, {"ask": "watch"}, self._answered, self._ended, self._limits
-            )
-            self._told_at = reactor.now
+            reactor.at_close.append(self._let_go)
+            self._attach()
             self._look_after()
             standard.write(standard.OUTPUT, ALTERNATE)
             try:
@@ -132,6 +134,34 @@ class View:
         if self._why:
             standard.say(f"{self._program.pid}: {self._why}")
         return 0
+
+    def _attach(self) -> None:
+        self._model = Model()
+        self._told_at = self._reactor.clock.monotonic()
+        self._times += 1
+        self._leave = attach.ask(
+            self._reactor,
+            self._program.path,
+            {"ask": "watch"},
+            self._answered,
+            partial(self._ended, self._times),
+            self._limits,
+        )
+
+    def _let_go(self) -> None:
+        self._times += 1
+        self._leave()
+
+    def _suspend(self) -> None:
+        """Ctrl-Z: nobody looks meanwhile, so the program is let go; the terminal belongs to the shell."""
+        self._let_go()
+        self._mode.restore()
+        standard.write(standard.OUTPUT, BACK)
+        os.kill(os.getpid(), signal.SIGSTOP)
+        # From here on somebody has brought us back.
+        self._mode.__enter__()
+        standard.write(standard.OUTPUT, ALTERNATE)
+        self._attach()
 
     def draw(self) -> None:
         """Draw all of it: the terminal itself knows best what has not changed."""
@@ -165,9 +195,10 @@ class View:
         if self._paused is None:
             self.draw()
 
-    def _ended(self, why: str) -> None:
-        self._why = why
-        self._reactor.stop()
+    def _ended(self, times: int, why: str) -> None:
+        if times == self._times:  # and not of our own accord
+            self._why = why
+            self._reactor.stop()
 
     def _look_after(self) -> None:
         """A program that does not answer is to be noticed."""
@@ -176,9 +207,13 @@ class View:
         self._reactor.call_later(1.0, self._look_after)
 
     def _typed(self, _mask: int) -> None:
-        keys = os.read(standard.INPUT, KEYS).decode("utf-8", "ignore")
+        try:
+            keys = os.read(standard.INPUT, KEYS).decode("utf-8", "ignore")
+        except OSError:
+            keys = ""
         if not keys:  # the terminal has gone
             self._reactor.stop()
+            return
         if keys.startswith(ESCAPE) and len(keys) > 1:  # an arrow or the like
             return
         for key in keys:

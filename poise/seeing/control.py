@@ -85,9 +85,13 @@ class Control:
                     if self._closed.wait(RETRY):
                         return
                     continue
-                threading.Thread(
+                session = threading.Thread(
                     target=self._talk, args=(connection,), name="poise control session", daemon=True
-                ).start()
+                )
+                try:
+                    session.start()
+                except RuntimeError:  # the machine has no thread left; the next one may be luckier
+                    connection.close()
 
     def _talk(self, connection: socket.socket) -> None:
         from poise.seeing import session  # what nobody needs before somebody comes

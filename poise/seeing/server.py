@@ -137,8 +137,13 @@ class PageServer:
             if room:
                 self._open[connection] = thread
         if room:
-            thread.start()
-        else:
+            try:
+                thread.start()
+            except RuntimeError:  # the machine has no thread left
+                with self._lock:
+                    del self._open[connection]
+                room = False
+        if not room:
             _turn_away(connection)
 
     def _serve(self, connection: socket.socket) -> None:

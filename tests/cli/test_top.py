@@ -376,6 +376,29 @@ def test_signals_end_it_and_the_terminal_is_put_back(
     watching.wait(0)
 
 
+def test_ctrl_z_gives_the_terminal_back_and_lets_the_program_go(
+    control: Control, watching: FakeWatching
+) -> None:
+    modes = termios.ECHO | termios.ICANON
+    with terminal(top("--lang", "en")) as tty:
+        tty.until("q quit")
+        tty.forget()
+        os.kill(tty.process.pid, signal.SIGTSTP)
+        tty.until("\x1b[?25h\x1b[?1049l")
+        watching.wait(0)
+        assert os.waitid(os.P_PID, tty.process.pid, os.WSTOPPED | os.WNOWAIT) is not None
+        assert termios.tcgetattr(tty._master)[3] & modes == modes
+        os.kill(tty.process.pid, signal.SIGCONT)
+        tty.until("\x1b[?1049h\x1b[?25l")
+        shown(tty, "4711", "q quit")
+        assert termios.tcgetattr(tty._master)[3] & modes == 0
+        tty.type("q")
+        tty.end()
+        assert tty.process.returncode == 0
+    watching.wait(0)
+    assert watching.attached == 2
+
+
 def test_no_name_of_a_stranger_speaks_to_the_terminal(control: Control, watching: FakeWatching) -> None:
     watching.states = [state(rows=[row(9, peer=HOSTILE, what=HOSTILE)], verdict={"id": "x", "args": {}})]
     watching.told_first = HELLO | {"program": HOSTILE}
