@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from poise.cli import figures
 from poise.cli.paint import Column, Line, Span, cell, columns, joined
+from poise.cli.plain import width
 from poise.cli.topmodel import Model
 from poise.cli.toptexts import Texts
 
@@ -16,6 +17,7 @@ Value = dict[str, Any]
 BARS = "▁▂▃▄▅▆▇█"
 EIGHTHS = " ▏▎▍▌▋▊▉█"
 SPARKS = 60  # turns in the line of them
+STEADY = 36  # columns of what the turn does, so that the line of turns keeps its place
 SHORTEST, LONGEST = 10_000, 100_000_000  # nanoseconds between which a turn's bar grows, by powers
 LAMPS = (("IN", 0x1), ("OUT", 0x4), ("PRI", 0x2), ("ERR", 0x8), ("HUP", 0x10), ("RDHUP", 0x2000))
 ASKED, TOLD, DARK = "○", "●", "·"
@@ -109,7 +111,7 @@ def _figures(model: Model, look: Look, room: int) -> Iterator[Line]:
     line: Line = []
     used = 0
     for name, value in shown:
-        wide = len(name) + len(value) + 4
+        wide = width(name) + width(value) + 4
         if line and used + wide > room:
             yield line
             line, used = [], 0
@@ -122,8 +124,10 @@ def _turn(model: Model, look: Look, room: int) -> Iterator[Line]:
     turn, words = model.state["turn"], look.words
     phase = words[f"phase.{turn['phase']}"]
     now = f"{words['turn']} {turn['n']}: {phase} {words['for']} {figures.duration(turn['phase_ns'])}"
-    sparks = sparkline(model.turns[-min(SPARKS, max(0, room - len(now) - 2)) :])
-    yield [Span(cell(now, max(len(now), 38)).text), Span("  "), Span(sparks, "busy")]
+    wide = max(width(now), STEADY)
+    fit = min(SPARKS, room - wide - 2)
+    sparks = sparkline(model.turns[-fit:]) if fit > 0 else ""
+    yield [cell(now, wide), Span("  "), Span(sparks, "busy")]
 
 
 def sparkline(turns: list[list[Any]]) -> str:

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ import pytest
 import poise
 from poise.errors import MachineFault, ProgramFault
 from poise.loop.reactor import Reactor
+from poise.seeing import runtime
 from poise.seeing.server import PageServer
 from poise.seeing.session import program
 from poise.seeing.shared import watching_of
@@ -66,6 +68,9 @@ def beside(function: Callable[[], None]) -> tuple[threading.Thread, list[BaseExc
     thread = threading.Thread(target=run)
     thread.start()
     return thread, failed
+
+
+pytestmark = pytest.mark.usefixtures("folder")
 
 
 def bare(reactor: Reactor) -> bool:
@@ -158,6 +163,28 @@ def test_the_page_goes_with_its_reactor() -> None:
     end = time.monotonic() + PATIENCE
     while set(threading.enumerate()) - before:
         assert time.monotonic() < end, set(threading.enumerate()) - before
+
+
+def test_poise_top_finds_the_program_too_unless_it_must_not(folder: Path) -> None:
+    with Reactor() as reactor:
+        assert poise.watch(reactor, control=False).control is None
+        assert not folder.exists()
+        shown = poise.watch(reactor)
+        assert shown.control is not None
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(PATIENCE)
+            connection.connect(shown.control)
+            connection.sendall(b'{"ask": "who"}\n')
+            assert b'"who"' in connection.recv(65536)
+        shown.close()
+        assert list(folder.iterdir()) == []
+
+
+def test_without_a_runtime_folder_there_is_a_page_all_the_same(folder: Path) -> None:
+    for place in runtime.places():
+        Path(place).write_text("")
+    with Reactor() as reactor:
+        assert poise.watch(reactor).control is None
 
 
 def test_all_doors_of_a_reactor_lead_to_one_watching() -> None:
