@@ -34,7 +34,7 @@ DESCRIPTORS = (
     Column("kind", 10, rank=2),
     Column("what", 12, grow=3, rank=1),
     Column("peer", 15, grow=1, rank=4),
-    Column("state", 8, grow=1),
+    Column("state", 12, grow=1),
     Column("lamps", 23),
     Column("buffers", PART * 3 + 2),
     Column("rate_in", 10, right=True, rank=5),
@@ -153,7 +153,7 @@ def _trouble(model: Model, look: Look) -> list[Line]:
         found += _stack(stuck)
     elif model.stalls:
         last = model.stalls[-1]
-        ago = model.state["at"] - last["at"]
+        ago = model.state["at"] - last["at"] - last["ns"]
         found.append([Span(figures.filled(words["stall"], _about(last, look) | {"ago": ago}), "held")])
         found += _stack(last)[:1]
     for lint in model.state["lints"][:FEW_LINTS]:
