@@ -107,9 +107,8 @@ def test_it_says_it_in_a_sentence_first_and_then_in_numbers() -> None:
 
 
 def test_a_descriptor_is_a_row() -> None:
-    line = text(told(state(rows=[row(9, returned=1, wanted=5, queue=70_000, **{"in": None})]))).split("\n")[
-        -1
-    ]
+    model = told(state(rows=[row(9, returned=1, wanted=5, queue=70_000, **{"in": None})]))
+    line = text(model, room=180).split("\n")[-1]
     assert line.split() == [
         "9.1", "connection", "HTTPConnection", "127.0.0.1:50000", "reading", TOLD, ASKED, DARK, DARK, DARK, DARK, "–", "│██▉", "│",
         "100", "B/s", "1.95", "KiB/s", "10", "1.00", "ms", "200", "µs",

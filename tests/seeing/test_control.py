@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from poise.errors import MachineFault
 from poise.limits import DoorLimits
@@ -182,6 +184,18 @@ def test_garbage_is_told_what_is_wrong_and_starts_nothing(
     with Client(control.path) as client:
         client.socket.sendall(garbage)
         assert list(client.answer()) == ["error"]
+        assert client.rest() == b""
+    assert watching.attached == 0
+
+
+@given(st.binary(max_size=200).map(lambda data: data.replace(b"\n", b"")))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200)
+def test_whatever_is_said_is_answered_with_one_line(
+    control: Control, watching: FakeWatching, said: bytes
+) -> None:
+    with Client(control.path) as client:
+        client.socket.sendall(said + b"\n")
+        assert list(client.answer()) in (["error"], ["who"])
         assert client.rest() == b""
     assert watching.attached == 0
 

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from poise.errors import ProgramFault
 from poise.limits import DoorLimits
@@ -268,6 +270,22 @@ def test_attacks_are_refused_and_watch_nobody(
         [answer] = answers(data)
         assert answer.status == status
         assert server.token.encode() not in data
+    assert watching.attached == 0
+
+
+@given(st.binary(min_size=1, max_size=300))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=100)
+def test_whatever_is_sent_gets_a_refusal_or_nothing(
+    server: PageServer, watching: FakeWatching, said: bytes
+) -> None:
+    with opened(server) as connection:
+        data = b""
+        with suppress(ConnectionError):
+            connection.sendall(said + b"\r\n\r\n")
+            connection.shutdown(socket.SHUT_WR)
+            while more := connection.recv(65536):
+                data += more
+    assert all(400 <= answer.status < 600 for answer in answers(data))
     assert watching.attached == 0
 
 
