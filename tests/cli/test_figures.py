@@ -62,6 +62,7 @@ def test_a_figure_is_at_least_a_second_ago() -> None:
     assert figures.since(3) == "1 s"
 
 
+@pytest.mark.slow
 @given(st.text())
 def test_no_control_character_is_left_of_any_text(text: str) -> None:
     assert plain(text).isprintable()
@@ -76,6 +77,7 @@ def test_a_hostile_name_is_harmless_and_can_still_be_read() -> None:
     assert "<img src=x onerror=alert(1)>" in shown
 
 
+@pytest.mark.slow
 @given(
     st.text(alphabet=st.characters(exclude_categories=["Cc", "Cf", "Cs", "Mn", "Me", "Mc"])),
     st.integers(0, 30),

@@ -348,6 +348,7 @@ def test_in_a_terminal_it_draws_heeds_keys_and_leaves_everything_as_it_was(
     watching.wait(0)
 
 
+@pytest.mark.slow
 def test_a_terminal_that_is_made_larger_or_smaller_is_filled(
     control: Control, watching: FakeWatching
 ) -> None:
@@ -418,6 +419,7 @@ def test_no_colour_for_those_who_want_none(control: Control) -> None:
         assert not re.search(r"\x1b\[[0-9;]*m", tty.end())
 
 
+@pytest.mark.slow
 def test_a_program_that_ends_is_told_and_leaves_the_terminal_usable(
     run: Path, watching: FakeWatching
 ) -> None:
@@ -499,6 +501,7 @@ def test_a_replay_serves_the_recording_with_its_page(tmp_path: Path) -> None:
 # -- the real server ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_real_server_is_looked_at_and_nothing_is_left_of_it(
     run: Path, site: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -544,6 +547,7 @@ def test_after_a_kill_the_next_who_looks_cleans_up(
     assert f"there is no process {served.pid}" in capfd.readouterr().err
 
 
+@pytest.mark.slow
 def test_each_worker_has_a_socket_of_its_own(run: Path, site: Path) -> None:
     with serving(site, "--workers", "2", "--no-access-log") as served:
         with Reactor() as reactor:
@@ -578,6 +582,7 @@ def test_a_folder_that_cannot_be_used_is_told_in_one_line_and_the_server_serves(
     assert list((run.parent / "elsewhere").iterdir()) == []
 
 
+@pytest.mark.slow
 def test_watch_prints_one_address_and_an_open_page_ends_with_the_process(run: Path, site: Path) -> None:
     with program([sys.executable, "-m", "poise", "serve", str(site), "--port", "0", "--watch"]) as served:
         served.line()
@@ -601,6 +606,7 @@ def test_watch_prints_one_address_and_an_open_page_ends_with_the_process(run: Pa
         assert found[2] not in served.stderr
 
 
+@pytest.mark.slow
 def test_watch_for_others_has_an_address_for_them_and_says_so(run: Path, site: Path) -> None:
     with serving(site, "--watch", "--watch-host", "0.0.0.0") as served:
         urls = [

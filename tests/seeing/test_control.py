@@ -240,6 +240,7 @@ def test_there_is_room_for_so_many(control: Control, watching: FakeWatching) -> 
         assert "hello" in client.answer()
 
 
+@pytest.mark.slow
 def test_who_does_not_take_what_it_asked_for_is_dropped(folder: Path) -> None:
     large = state(rows=[{"fd": 1, "peer": "x" * 100_000}])
     watching = FakeWatching(large)

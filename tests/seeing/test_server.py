@@ -310,6 +310,7 @@ def test_who_says_something_more_while_it_watches_is_dropped(
     feed.close()
 
 
+@pytest.mark.slow
 def test_who_asks_nothing_is_sent_away_in_time(server: PageServer) -> None:
     with opened(server) as silent, opened(server) as slow:
         slow.sendall(b"GET / HT")
@@ -318,6 +319,7 @@ def test_who_asks_nothing_is_sent_away_in_time(server: PageServer) -> None:
             assert slow.recv(1) == b""
 
 
+@pytest.mark.slow
 def test_a_head_that_comes_in_drops_does_not_get_more_time_for_each(server: PageServer) -> None:
     began = time.monotonic()
     with opened(server) as slow, suppress(OSError):
@@ -330,6 +332,7 @@ def test_a_head_that_comes_in_drops_does_not_get_more_time_for_each(server: Page
     assert time.monotonic() - began < PATIENCE
 
 
+@pytest.mark.slow
 def test_a_viewer_that_does_not_take_what_it_is_sent_is_dropped(
     server: PageServer, watching: FakeWatching
 ) -> None:

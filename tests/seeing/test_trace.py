@@ -188,6 +188,7 @@ def test_a_time_is_the_nanosecond_that_was_meant(ns: int) -> None:
     assert perfetto.nanoseconds(microseconds(ns)) == ns
 
 
+@pytest.mark.slow
 @given(st.randoms(use_true_random=False), st.integers(0, 60))
 def test_whatever_the_ring_has_kept_is_nested(chance: random.Random, dropped: int) -> None:
     """Rows as a loop writes them, but cut anywhere, with clocks that stand still and readings that are a little off."""
