@@ -352,13 +352,15 @@ def test_in_a_terminal_it_draws_heeds_keys_and_leaves_everything_as_it_was(
 def test_a_terminal_that_is_made_larger_or_smaller_is_filled(
     control: Control, watching: FakeWatching
 ) -> None:
+    watching.every = PATIENCE  # so that nothing is drawn unless a signal says so
     with terminal(top("--lang", "en"), size=(100, 24)) as tty:
-        tty.until("q quit")
+        shown(tty, "4711", "q quit")
         for columns, lines in ((140, 40), (60, 10)):
             termios.tcsetwinsize(tty._master, (lines, columns))
             os.kill(tty.process.pid, signal.SIGWINCH)
-            while len(rows := shown(tty, "4711", "q quit").split("\n")) != lines:
-                pass
+            rows = shown(tty, "4711", "q quit").split("\n")
+            assert len(rows) == lines
+            assert "Nothing new" not in rows[-1]  # it was drawn at once
             assert width(rows[0]) == columns
             assert max(map(width, rows)) <= columns
         tty.type("q")

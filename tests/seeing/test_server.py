@@ -303,10 +303,12 @@ def test_a_second_request_behind_the_first_is_not_answered(server: PageServer) -
 def test_who_says_something_more_while_it_watches_is_dropped(
     server: PageServer, watching: FakeWatching
 ) -> None:
+    watching.every = PATIENCE
     feed = Feed(server)
     feed.event()
+    feed.event()
     feed.socket.sendall(b"GET / HTTP/1.1\r\n")
-    watching.wait(0)
+    watching.wait(0, PATIENCE / 2)
     feed.close()
 
 
