@@ -154,8 +154,14 @@ class Watching:
         """What there is to say now, and what ``cursor`` was not told yet. ProgramFault when nobody is attached."""
         return state(self._present(), cursor, self.own, self.viewers)
 
-    def recording(self) -> Recording:
+    def records(self) -> dict[str, Any]:
         """All that the recorder holds, for a trace or a replay. ProgramFault when nobody is attached."""
+        recording = self.recording()
+        rows = [row for portion in recording.portions(self.limits.rows) for row in portion]
+        return {"rows": rows, **self.about(recording)}
+
+    def recording(self) -> Recording:
+        """The same, to be taken in portions: whoever serves a loop at the same time keeps it waiting less. ProgramFault, too."""
         self._present()
         return Recording(self.probe)
 
