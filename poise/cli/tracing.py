@@ -17,7 +17,6 @@ from poise.limits import DoorLimits
 from poise.loop.reactor import Reactor
 from poise.seeing.replay import Replay
 from poise.seeing.server import LOOPBACK, PageServer
-from poise.seeing.texts import TEXTS
 from poise.seeing.trace import recording, trace
 
 PRIVATE = 0o600
@@ -52,7 +51,7 @@ def write_trace(args: argparse.Namespace) -> int:
 def replay(args: argparse.Namespace) -> int:
     """Show a recording on the page until Ctrl-C. Raises MachineFault in words for people."""
     records = read(args.file)
-    server = PageServer(Replay(records), TEXTS, (LOOPBACK, args.port))
+    server = PageServer(Replay(records), (LOOPBACK, args.port))
     try:
         with Reactor() as reactor:
             for number in (signal.SIGINT, signal.SIGTERM):

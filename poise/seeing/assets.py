@@ -1,9 +1,12 @@
-"""The files of the page: all that are in its folder, read once, each under one address and no other."""
+"""What the page is made of: its texts, and all files that are in its folder, read once, each under one address and no other."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import NamedTuple
+
+from poise.seeing.texts import TEXTS
 
 FOLDER = os.path.join(os.path.dirname(__file__), "page")
 INDEX = "index.html"
@@ -28,6 +31,11 @@ class Asset(NamedTuple):
 
     kind: str
     data: bytes
+
+
+def texts() -> Mapping[str, Mapping[str, str]]:
+    """Every text that the page says, by language and id."""
+    return TEXTS
 
 
 def read(folder: str = FOLDER) -> dict[str, Asset]:

@@ -17,7 +17,7 @@ from __future__ import annotations
 import os
 import socket
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, suppress
 from typing import Any
 
@@ -61,7 +61,7 @@ Body = tuple[str, Iterable[bytes]]
 class PageServer:
     """Shows what ``watching`` sees at ``address`` until ``close``. ``url`` is what to open; it carries the token.
 
-    ``texts`` is every text of the page by language and id. ``anywhere`` says that an address is meant that other machines
+    ``anywhere`` says that an address is meant that other machines
     can reach, ``names`` are host names besides the local ones by which it may be called.
 
     Raises ProgramFault for such an address without ``anywhere``; OSError when it cannot listen there, MachineFault for an
@@ -71,7 +71,6 @@ class PageServer:
     def __init__(
         self,
         watching: Watching,
-        texts: Mapping[str, Mapping[str, str]],
         address: tuple[str, int] = (LOOPBACK, 0),
         *,
         anywhere: bool = False,
@@ -82,7 +81,7 @@ class PageServer:
         self._limits = limits if limits is not None else DoorLimits()
         self._clock = RealClock()
         self._assets = assets.read()
-        self._texts = encoded(texts)
+        self._texts = encoded(assets.texts())
         self.token = os.urandom(TOKEN_BYTES).hex()
         self._gate = Gate(self.token, names)
         self._lock = threading.Lock()

@@ -10,7 +10,6 @@ from poise.loop.reactor import Reactor
 from poise.seeing.control import Control
 from poise.seeing.server import LOOPBACK, PageServer
 from poise.seeing.shared import watching_of
-from poise.seeing.texts import TEXTS
 from poise.seeing.viewing import Watching
 
 
@@ -57,7 +56,7 @@ def watch(
     listen there, MachineFault for an unknown host name.
     """
     reactor.check_open()
-    server = PageServer(watching_of(reactor), TEXTS, address, anywhere=anywhere, names=names)
+    server = PageServer(watching_of(reactor), address, anywhere=anywhere, names=names)
     return Watch(reactor, server, offered(partial(watching_of, reactor)) if control else None)
 
 

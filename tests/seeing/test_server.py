@@ -27,7 +27,6 @@ from tests.support.client import Answer, answers
 
 PATIENCE = 20.0
 QUICK = DoorLimits(head_time=0.3, send_time=0.3)
-TEXTS = {"en": {"verdict.free": "free"}, "zh": {"verdict.free": "空闲"}}
 PAGE = {
     "index.html": b"<!doctype html><title>Poise</title>",
     "app.js": b"export {};",
@@ -55,7 +54,7 @@ def watching() -> FakeWatching:
 
 @pytest.fixture
 def server(watching: FakeWatching, folder: Path) -> Iterator[PageServer]:
-    made = PageServer(watching, TEXTS, limits=QUICK)
+    made = PageServer(watching, limits=QUICK)
     yield made
     made.close()
 
@@ -124,7 +123,7 @@ def test_the_page_and_its_files_are_there_without_the_token(server: PageServer) 
     script = ask(server, "/page/app.js", token=False)
     assert (script.body, script.fields["content-type"]) == (PAGE["app.js"], "text/javascript; charset=utf-8")
     assert ask(server, "/page/lib/a.css?v=1", token=False).fields["content-type"] == "text/css; charset=utf-8"
-    assert json.loads(ask(server, "/texts.json", token=False).body) == TEXTS
+    assert json.loads(ask(server, "/texts.json", token=False).body) == assets.texts()
 
 
 @pytest.mark.parametrize(
@@ -166,7 +165,7 @@ def test_a_viewer_hears_what_stays_and_then_each_state(server: PageServer, watch
 
 def test_the_end_of_a_viewer_is_noticed_at_once(watching: FakeWatching, folder: Path) -> None:
     watching.every = PATIENCE
-    server = PageServer(watching, TEXTS, limits=QUICK)
+    server = PageServer(watching, limits=QUICK)
     try:
         feed = Feed(server)
         feed.event()
@@ -199,7 +198,7 @@ def test_the_address_carries_the_token_where_no_server_and_no_log_sees_it(server
 
 
 def test_each_server_has_a_token_of_its_own(server: PageServer, watching: FakeWatching) -> None:
-    other = PageServer(watching, TEXTS, limits=QUICK)
+    other = PageServer(watching, limits=QUICK)
     try:
         assert other.token != server.token
     finally:
@@ -370,7 +369,7 @@ def test_there_is_room_for_so_many_viewers_and_the_next_hears_so_at_once(
 def test_a_thousand_viewers(watching: FakeWatching, folder: Path) -> None:
     """Those who were first go on to be told, the others are told 503, threads stay bounded, and it is over when they go."""
     watching.every = PATIENCE
-    server = PageServer(watching, TEXTS)
+    server = PageServer(watching)
     before = threading.active_count()
     interval = sys.getswitchinterval()
     sys.setswitchinterval(0.0001)  # clients and server share one interpreter here
@@ -431,10 +430,10 @@ def test_the_refusal_of_the_crowd_is_a_reply() -> None:
 
 def test_other_machines_may_connect_only_when_that_was_said(watching: FakeWatching, folder: Path) -> None:
     with pytest.raises(ProgramFault, match="anywhere=True"):
-        PageServer(watching, TEXTS, ("0.0.0.0", 0), limits=QUICK)
+        PageServer(watching, ("0.0.0.0", 0), limits=QUICK)
     with pytest.raises(ProgramFault, match="anywhere=True"):
-        PageServer(watching, TEXTS, ("", 0), limits=QUICK)
-    server = PageServer(watching, TEXTS, ("0.0.0.0", 0), anywhere=True, limits=QUICK)
+        PageServer(watching, ("", 0), limits=QUICK)
+    server = PageServer(watching, ("0.0.0.0", 0), anywhere=True, limits=QUICK)
     try:
         port = server.address[1]
         assert server.url == f"http://127.0.0.1:{port}/#{server.token}"
@@ -450,7 +449,7 @@ def test_other_machines_may_connect_only_when_that_was_said(watching: FakeWatchi
 @pytest.mark.skipif(not socket.has_ipv6, reason="this machine has no IPv6")
 def test_the_loopback_of_ipv6_is_one_too(watching: FakeWatching, folder: Path) -> None:
     try:
-        server = PageServer(watching, TEXTS, ("::1", 0), limits=QUICK)
+        server = PageServer(watching, ("::1", 0), limits=QUICK)
     except OSError:
         pytest.skip("this machine has no ::1")
     try:
@@ -465,7 +464,7 @@ def test_the_loopback_of_ipv6_is_one_too(watching: FakeWatching, folder: Path) -
 def test_closing_sends_everybody_away_and_leaves_no_thread(watching: FakeWatching, folder: Path) -> None:
     before = set(threading.enumerate())
     watching.every = PATIENCE
-    server = PageServer(watching, TEXTS, limits=QUICK)
+    server = PageServer(watching, limits=QUICK)
     feed = Feed(server)
     feed.event()
     with opened(server) as silent:

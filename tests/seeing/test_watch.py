@@ -268,7 +268,7 @@ def test_the_page_of_a_program_that_is_ending_is_refused_and_nobody_is_told_a_tr
     """Between the end of the reactor and that of its page somebody may come."""
     reactor = Reactor()
     watching = watching_of(reactor)
-    server = PageServer(watching, {})
+    server = PageServer(watching)
     reactor.close()
     try:
         viewer = Viewer(server.url)
