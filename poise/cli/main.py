@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeAlias
 
 import poise
-from poise.cli import discovery, options, people, site_options, standard
+from poise.cli import discovery, looking, options, people, site_options, standard
 from poise.cli.command import Command, Formatter
 from poise.errors import MachineFault
 
@@ -26,6 +26,7 @@ Put a folder on the web, safely and fast, from one readiness loop.
   poise serve DIR --lan    another folder, for everyone in the local network
   poise find               who serves in the local network and can be found (serve --announce)
   poise check [DIR]        which settings count there, from where, and what is wrong with its poise.toml
+  poise top [PID]          what the loop of a running server does, in the terminal
 """
 
 SERVE = """\
@@ -129,6 +130,21 @@ def add_check_command(commands: Commands) -> None:
     check.set_defaults(run=_check)
 
 
+def add_top_command(commands: Commands) -> None:
+    """``poise top``."""
+    looking.add_top(commands).set_defaults(run=_top)
+
+
+def add_trace_command(commands: Commands) -> None:
+    """``poise trace``."""
+    looking.add_trace(commands).set_defaults(run=_trace)
+
+
+def add_replay_command(commands: Commands) -> None:
+    """``poise replay``."""
+    looking.add_replay(commands).set_defaults(run=_replay)
+
+
 def add_serve(serve: Command) -> None:
     what = serve.add_argument_group("what")
     what.add_argument(
@@ -151,6 +167,7 @@ def add_serve(serve: Command) -> None:
     people.add_start(serve)
     add_tls(serve)
     people.add_log(serve)
+    looking.add_watch(serve)
     how = serve.rare_group("how")
     how.add_argument(
         "--workers",
@@ -222,6 +239,9 @@ COMMANDS: dict[str, Callable[[Commands], None]] = {
     "serve": add_serve_command,
     "find": add_find_command,
     "check": add_check_command,
+    "top": add_top_command,
+    "trace": add_trace_command,
+    "replay": add_replay_command,
     "completions": add_completions_command,
     "man": add_man_command,
 }
@@ -266,6 +286,24 @@ def _check(args: argparse.Namespace) -> int:
     from poise.cli.check import check
 
     return check(args)
+
+
+def _top(args: argparse.Namespace) -> int:
+    from poise.cli.top import top
+
+    return top(args)
+
+
+def _trace(args: argparse.Namespace) -> int:
+    from poise.cli.tracing import write_trace
+
+    return write_trace(args)
+
+
+def _replay(args: argparse.Namespace) -> int:
+    from poise.cli.tracing import replay
+
+    return replay(args)
 
 
 def _completions(args: argparse.Namespace) -> int:

@@ -22,7 +22,7 @@ from poise.limits.rooms import (
     StreamLimits,
     TLSLimits,
 )
-from poise.limits.seeing import SeeingLimits
+from poise.limits.seeing import DoorLimits, SeeingLimits
 from poise.limits.site import FileLimits, LogLimits, WorkerLimits
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "ConnectLimits",
     "DatagramLimits",
     "DiscoveryLimits",
+    "DoorLimits",
     "FileLimits",
     "FrameLimits",
     "HttpLimits",

@@ -6,6 +6,7 @@ too, but for the oldest records, which may be younger than their place says. The
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from poise.loop.probe import Probe
@@ -39,29 +40,41 @@ def held(probe: Probe) -> dict[str, int]:
     return {"held": min(written, size), "overwritten": max(0, written - size), "span_ns": max(0, span)}
 
 
-def rows(probe: Probe) -> tuple[Rows, list[list[Any]]]:
-    """All records as lists for JSON, and the seats that they name: ``[fd, gen, kind, what, peer]``, by index.
+class Recording:
+    """A copy of all records, which is made at once, and handed out in portions.
 
-    In a TURN, the holder is a seat's index or a name.
+    A whole ring as lists would be a hundred thousand objects that the garbage collector looks through several times, and the
+    loop waits meanwhile. Portions are let go of one by one, and are never more than a few.
     """
-    numbers: dict[Seat, int] = {}
 
-    def number(seat: Seat) -> int:
-        return numbers.setdefault(seat, len(numbers))
+    def __init__(self, probe: Probe) -> None:
+        self._probe = probe
+        self._records = freeze(probe)
+        self._numbers: dict[Seat, int] = {}
 
-    found: Rows = []
-    for record in freeze(probe):
+    def portions(self, size: int) -> Iterator[Rows]:
+        """The records as lists for JSON, ``size`` at a time. A seat is its index; in a TURN, the holder is one or a name."""
+        for first in range(0, len(self._records), size):
+            yield [self._row(record) for record in self._records[first : first + size]]
+
+    def _row(self, record: Record) -> list[Any]:
         row = list(record)
         if (at := SEAT_AT.get(row[0])) is not None:
-            row[at] = number(row[at])
+            row[at] = self._number(row[at])
         elif row[0] == TURN and isinstance(row[-1], Seat):
-            row[-1] = number(row[-1])
-        found.append(row)
-    seats = []
-    for seat in numbers:
-        kind, what, peer = about_seat(seat, probe.reactor)
-        seats.append([seat.fd, seat.gen, kind, what, peer])
-    return found, seats
+            row[-1] = self._number(row[-1])
+        return row
+
+    def _number(self, seat: Seat) -> int:
+        return self._numbers.setdefault(seat, len(self._numbers))
+
+    def seats(self) -> list[list[Any]]:
+        """``[fd, gen, kind, what, peer]`` of each seat that was named until now, by index."""
+        found = []
+        for seat in self._numbers:
+            kind, what, peer = about_seat(seat, self._probe.reactor)
+            found.append([seat.fd, seat.gen, kind, what, peer])
+        return found
 
 
 def turns_since(probe: Probe, last: int, most: int) -> list[Record]:

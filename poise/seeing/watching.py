@@ -25,6 +25,7 @@ from poise.loop.reactor import Reactor
 from poise.loop.seat import Level
 from poise.seeing import naming, recorder
 from poise.seeing.looking import Looking
+from poise.seeing.recorder import Recording
 from poise.seeing.state import Cursor, state
 
 
@@ -155,15 +156,24 @@ class Watching:
 
     def records(self) -> dict[str, Any]:
         """All that the recorder holds, for a trace or a replay. ProgramFault when nobody is attached."""
+        recording = self.recording()
+        rows = [row for portion in recording.portions(self.limits.rows) for row in portion]
+        return {"rows": rows, **self.about(recording)}
+
+    def recording(self) -> Recording:
+        """The same, to be taken in portions: whoever serves a loop at the same time keeps it waiting less. ProgramFault, too."""
+        self._present()
+        return Recording(self.probe)
+
+    def about(self, recording: Recording) -> dict[str, Any]:
+        """What belongs to a recording besides its rows, of which all were taken."""
         looking = self._present()
         with looking.lock:
-            rows, seats = recorder.rows(self.probe)
             stalls = [stall.as_dict() for stall in looking.stalls.found]
         return {
             "format": recorder.FORMAT,
             "hello": self.hello(),
-            "seats": seats,
-            "rows": rows,
+            "seats": recording.seats(),
             "stalls": stalls,
         }
 
