@@ -1,0 +1,209 @@
+/**
+ * The descriptor wall: a row for each open descriptor. A row keeps its place while it lives. Where one has been closed,
+ * its place stays, dimmed, until a new one takes it or nobody is looking; rows are put in another order only when the reader asks.
+ */
+
+import { byId, element, keyed, mark, say } from "./dom.js";
+import { lampNames, lamps } from "./lamps.js";
+import { levels, Scale } from "./levels.js";
+import { reshape, shape } from "./marks.js";
+import { lifeOf } from "./model.js";
+import { known, text } from "./texts.js";
+import { bytes, count, duration, NONE, rate } from "./units.js";
+
+/** @typedef {import("./contract.js").Picture} Picture */
+/** @typedef {import("./contract.js").Row} Row */
+
+const SHOWN = 16; // rows before the reader asks for all
+const GRACE = 12; // pictures that the place of a closed descriptor is kept
+
+/** @typedef {{row: Row, life: string, closed: number}} Place `closed`: pictures since it was, 0 while it lives */
+
+const ORDERS = /** @type {Record<string, (a: Row, b: Row) => number>} */ ({
+  fd: (a, b) => a.fd - b.fd,
+  what: (a, b) => a.what.localeCompare(b.what) || a.fd - b.fd,
+  state: (a, b) => a.state.localeCompare(b.state) || a.fd - b.fd,
+  buffered: (a, b) => buffered(b) - buffered(a),
+  rate: (a, b) => speed(b) - speed(a),
+  held: (a, b) => b.held_ns - a.held_ns,
+});
+
+/** @param {Row} row */
+const buffered = (row) => (row.in ?? 0) + (row.queue ?? 0) + (row.out ?? 0);
+/** @param {Row} row */
+const speed = (row) => (row.rate_in ?? 0) + (row.rate_out ?? 0);
+
+export class Wall {
+  constructor() {
+    this.body = byId("wall-rows");
+    this.filter = /** @type {HTMLInputElement} */ (byId("wall-filter"));
+    this.own = /** @type {HTMLInputElement} */ (byId("wall-own"));
+    this.order = /** @type {HTMLSelectElement} */ (byId("wall-order"));
+    this.more = byId("wall-more");
+    this.scale = new Scale();
+    /** @type {Place[]} */
+    this.places = [];
+    this.all = false;
+    /** @type {WeakMap<Element, ReturnType<typeof line>>} */
+    this.lines = new WeakMap();
+    /** @type {Picture | null} */
+    this.picture = null;
+    byId("wall-lamps").replaceChildren(lampNames());
+    this.#controls();
+  }
+
+  #controls() {
+    const again = () => this.picture && this.show(this.picture);
+    this.filter.addEventListener("input", again);
+    this.own.addEventListener("change", again);
+    this.order.addEventListener("change", () => this.#sort(this.order.value));
+    for (const button of document.querySelectorAll("[data-order]")) {
+      button.addEventListener("click", () => this.#sort(button.getAttribute("data-order") ?? ""));
+    }
+    this.more.addEventListener("click", () => {
+      this.all = !this.all;
+      again();
+    });
+  }
+
+  /** @param {string} name */
+  #sort(name) {
+    const order = ORDERS[name];
+    if (!order) return;
+    this.places = this.places.filter((place) => !place.closed).sort((a, b) => order(a.row, b.row));
+    this.order.value = name;
+    for (const head of document.querySelectorAll("#wall th[data-sorts]")) {
+      const sorted = head.getAttribute("data-sorts") === name;
+      mark(head, "aria-sort", sorted ? (name === "fd" || name === "what" || name === "state" ? "ascending" : "descending") : null);
+    }
+    if (this.picture) this.show(this.picture);
+  }
+
+  /** @param {Picture} picture */
+  show(picture) {
+    this.picture = picture;
+    this.#settle(picture);
+    const flags = new Map(picture.lints.filter((lint) => lint.fd !== null).map((lint) => [lifeOf(lint), lint]));
+    const full = this.scale.fit(picture.rows);
+    const words = this.filter.value.toLowerCase().split(/\s+/);
+    const matching = this.places.filter(({ row }) => {
+      if (row.page && !this.own.checked) return false;
+      const said = `${row.fd} ${row.kind} ${row.what} ${row.peer ?? ""} ${stateWord(row.state)}`.toLowerCase();
+      return words.every((word) => said.includes(word));
+    });
+    const shown = matching.filter(
+      ({ row, life }, index) => this.all || index < SHOWN || flags.has(life) || row.state === "held",
+    );
+    keyed(
+      this.body,
+      shown,
+      (place) => place.life,
+      () => {
+        const made = line();
+        this.lines.set(made.node, made);
+        return made.node;
+      },
+      (node, place) => {
+        const lint = flags.get(place.life);
+        const called = picture.calls?.some((call) => call.row && lifeOf(call.row) === place.life) ?? false;
+        this.lines.get(node)?.show(place, { full, flag: lint ? lint.id : null, called });
+      },
+    );
+    this.#said(picture, matching.length, shown.length, full);
+  }
+
+  /** @param {Picture} picture @param {number} matching @param {number} shown @param {number} full */
+  #said(picture, matching, shown, full) {
+    say(byId("wall-said"), text("page.wall.said", { total: picture.total, scale_bytes: full }));
+    this.more.hidden = matching <= SHOWN;
+    say(this.more, this.all ? text("page.wall.fewer") : text("page.wall.all", { count: matching }));
+    mark(this.more, "aria-expanded", String(this.all));
+    byId("wall-none").hidden = shown > 0;
+  }
+
+  /** Give every row of the picture its place. @param {Picture} picture */
+  #settle(picture) {
+    const rows = new Map(picture.rows.map((row) => [lifeOf(row), row]));
+    for (const place of this.places) {
+      const row = rows.get(place.life);
+      if (row) {
+        place.row = row;
+        place.closed = 0;
+        rows.delete(place.life);
+      } else {
+        place.row = { ...place.row, state: "closed", wanted: 0, returned: 0, in: null, queue: null, out: null };
+        place.closed += 1;
+      }
+    }
+    const free = this.places.filter((place) => place.closed > 1);
+    for (const [life, row] of rows) {
+      const taken = free.shift();
+      if (taken) Object.assign(taken, { row, life, closed: 0 });
+      else this.places.push({ row, life, closed: 0 });
+    }
+    const looking = this.body.matches(":hover") || this.body.contains(document.activeElement);
+    const keep = picture.live && looking ? Infinity : picture.live ? GRACE : 0;
+    this.places = this.places.filter((place) => place.closed <= keep);
+  }
+}
+
+/** @param {string} state @returns {string} */
+const stateWord = (state) => text(`state.${state}`);
+
+/** One row and what keeps it up to date. */
+function line() {
+  const fd = element("td", { class: "fd", role: "cell" });
+  const what = element("span", { class: "name" });
+  const flag = element("a", { class: "flag", href: "#lints", hidden: true }, shape("flag"), element("span"));
+  const about = element("small");
+  const name = element("th", { scope: "row", role: "rowheader", class: "what" }, what, flag, about);
+  const glyph = shape("waiting");
+  const word = element("span");
+  const state = element("td", { class: "state", role: "cell" }, glyph, word);
+  const six = lamps();
+  const three = levels();
+  const inward = element("span", { class: "inward" });
+  const outward = element("span", { class: "outward" });
+  const held = element("span");
+  const longest = element("small");
+  const node = element(
+    "tr",
+    { role: "row" },
+    fd,
+    name,
+    state,
+    element("td", { class: "lit", role: "cell" }, six.node),
+    element("td", { class: "bytes", role: "cell" }, three.node),
+    element("td", { class: "rate", role: "cell" }, inward, outward),
+    element("td", { class: "held-for", role: "cell" }, held, longest),
+  );
+  return {
+    node,
+    /** @param {Place} place @param {{full: number, flag: string | null, called: boolean}} more */
+    show({ row, life }, more) {
+      mark(node, "data-life", life);
+      mark(node, "class", [`is-${row.state}`, more.called ? "called" : "", more.flag ? "flagged" : ""].join(" ").trim());
+      say(fd, String(row.fd));
+      mark(fd, "title", text("page.wall.life", { gen: row.gen }));
+      say(what, row.what);
+      say(about, [kindWord(row), row.peer ?? ""].filter(Boolean).join(" · "));
+      flag.hidden = more.flag === null;
+      if (more.flag && flag.lastElementChild) say(flag.lastElementChild, text(`page.flag.${more.flag}`));
+      reshape(glyph, row.state);
+      say(word, stateWord(row.state));
+      six.show(row.wanted, row.returned);
+      three.show(row, more.full);
+      say(inward, row.rate_in === null ? NONE : text("page.wall.in", { rate: rate(row.rate_in) }));
+      say(outward, row.rate_out === null ? NONE : text("page.wall.out", { rate: rate(row.rate_out) }));
+      say(held, duration(row.held_ns));
+      say(longest, text("page.wall.longest", { ns: row.longest_ns }));
+      mark(node, "title", text("page.wall.events", { count: count(row.events), buffered: bytes(buffered(row)) }));
+    },
+  };
+}
+
+/** @param {Row} row @returns {string} */
+function kindWord({ kind, page }) {
+  const id = `page.kind.${page ? "page" : kind}`;
+  return known(id) ? text(id) : kind;
+}
