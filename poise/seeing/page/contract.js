@@ -41,7 +41,7 @@
  *   name: string, calls: number, total_ns: number, longest_ns: number, share: number, worst: Worst | null,
  * }} Holder
  * @typedef {Worst & {id: number, cpu_ns: number | null, runq_ns: number | null, name: string}} Stall
- * @typedef {{name: string, due_in_ns: number, every: number | null}} Timer
+ * @typedef {{name: string, due_in_ns: number, every: number | null}} Timer `every` is in seconds
  * @typedef {{p50: number | null, p99: number | null, max: number | null}} Lags
  * @typedef {{
  *   id: string, fd: number | null, gen: number | null, peer: string | null, args: Record<string, unknown>, since: number,

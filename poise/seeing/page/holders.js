@@ -87,7 +87,7 @@ function renewWorst(fold, worst) {
   fold.hidden = worst === null;
   if (!worst) return;
   const [summary, body] = fold.children;
-  const args = { ns: worst.ns, kind: text(`page.kind.${worst.kind}`), place: place(worst.file, worst.line) };
+  const args = { ns: worst.ns, kind: text(`kind.${worst.kind}`), place: place(worst.file, worst.line) };
   if (summary) say(summary, text("page.holders.worst", args));
   const key = `${worst.at} ${worst.stack.length}`;
   if (body && fold.dataset["key"] !== key) {
@@ -109,7 +109,7 @@ function renewStall(node, stall, { at }) {
     ns: stall.ns,
     cpu_ns: stall.cpu_ns,
     name: stall.name,
-    kind: text(`page.kind.${stall.kind}`),
+    kind: text(`kind.${stall.kind}`),
     place: place(stall.file, stall.line),
     whom,
     ago: since(at - stall.at),

@@ -4,6 +4,7 @@
  */
 
 import { drawn, element, mark, say } from "./dom.js";
+import { text } from "./texts.js";
 import { bytes, NONE } from "./units.js";
 
 const PLACES = /** @type {const} */ (["in", "queue", "out"]);
@@ -21,12 +22,14 @@ export function levels() {
     const bar = drawn("svg", { viewBox: "0 0 100 6", preserveAspectRatio: "none", "aria-hidden": "true" }, track, fill);
     return { place, figure, fill, node: element("span", { class: "level", "data-place": place }, figure, bar) };
   });
+  const node = element("span", { class: "levels", role: "img" }, ...parts.map((part) => part.node));
   return {
-    node: element("span", { class: "levels" }, ...parts.map((part) => part.node)),
+    node,
     show(now, full) {
+      mark(node, "aria-label", PLACES.map((place) => `${text(`page.level.${place}`)} ${bytes(now[place])}`).join(", "));
       for (const { place, figure, fill, node } of parts) {
         const level = now[place];
-        say(figure, level === null ? NONE : level === 0 ? "0" : bytes(level));
+        say(figure, level === null ? NONE : level === 0 ? "" : bytes(level));
         mark(fill, "width", level ? Math.min(100, Math.max(1, (100 * level) / full)).toFixed(1) : 0);
         mark(node, "class", `level${level ? "" : " empty"}${level === null ? " unknown" : ""}`);
       }

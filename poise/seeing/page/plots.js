@@ -2,7 +2,7 @@
 
 import { element, mark, say } from "./dom.js";
 import { figures } from "./figures.js";
-import { onLanguage, text } from "./texts.js";
+import { apply, onLanguage, text } from "./texts.js";
 import { colour, onTheme } from "./theme.js";
 import { clock, count, duration, NONE, share } from "./units.js";
 
@@ -21,6 +21,7 @@ const UPlot = /** @type {{new (options: object, data: (number | null)[][], host:
 );
 
 const SPAN = 300; // seconds
+const STEP = 60; // seconds between two lines
 const HEIGHT = 6; // rem
 const LEAST = { busy: 1, lag: 1e7, calls: 10 }; // what an axis ends at, at least
 
@@ -30,6 +31,11 @@ const KINDS = {
   lag: { colour: "accent", figure: duration },
   calls: { colour: "ink", figure: (value) => count(value) },
 };
+
+const MINUTES = ["−5 min", "−4", "−3", "−2", "−1", "0"];
+
+/** A figure of an axis is round and needs no zeros behind its point. @param {{figure: (value: number) => string}} kind @param {number} value */
+const axisFigure = (kind, value) => (value ? kind.figure(value).replace(/\.0+(?!\d)/, "") : "0");
 
 /** The next of 1, 2, 5, 10 … that is not less. @param {number} value */
 function round(value) {
@@ -48,6 +54,7 @@ export class Plots {
     const heads = ["when", "busy", "lag", "calls"].map((id) => `page.plots.${id}`);
     this.figures = figures(host, heads, () => this.#rows());
     const renew = () => this.each.forEach((one) => one.make());
+    apply(host);
     onTheme(renew);
     onLanguage(renew);
     new ResizeObserver(() => this.each.forEach((one) => one.fit())).observe(host);
@@ -106,7 +113,7 @@ class One {
       {
         width,
         height: HEIGHT * rem,
-        padding: [rem / 2, 0, 0, 0],
+        padding: [rem / 2, rem, 0, 0],
         legend: { show: false },
         cursor: { sync: { key: "plots" }, drag: { x: false, y: false }, points: { size: 6 }, y: false },
         scales: {
@@ -114,8 +121,8 @@ class One {
           y: { range: (/** @type {unknown} */ _, /** @type {number} */ __, /** @type {number | null} */ most) => this.#range(most) },
         },
         axes: [
-          { ...axis, size: rem * 1.5, space: rem * 6, values: (/** @type {unknown} */ _, /** @type {number[]} */ all) => all.map(clock) },
-          { ...axis, size: rem * 4.5, space: rem * 2, values: (/** @type {unknown} */ _, /** @type {number[]} */ all) => all.map((v) => (v ? kind.figure(v) : "0")) },
+          { ...axis, size: rem * 1.5, splits: () => this.#minutes(), values: () => MINUTES },
+          { ...axis, size: rem * 4, space: rem * 2, values: (/** @type {unknown} */ _, /** @type {number[]} */ all) => all.map((value) => axisFigure(kind, value)) },
         ],
         series: [{}, { stroke: colour(kind.colour), width: 1.5, spanGaps: false, points: { show: false } }],
         hooks: { setCursor: [() => this.say()] },
@@ -129,6 +136,11 @@ class One {
   /** @param {number | null} most @returns {[number, number]} */
   #range(most) {
     return [0, this.name === "busy" ? 1 : round(Math.max(most ?? 0, LEAST[this.name]))];
+  }
+
+  /** @returns {number[]} where the lines of the minutes are, which stand still while the curve goes by */
+  #minutes() {
+    return MINUTES.map((_, index) => (this.all.end ?? 0) - SPAN + index * STEP);
   }
 
   fit() {

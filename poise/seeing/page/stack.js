@@ -6,9 +6,9 @@ import { element } from "./dom.js";
 
 const DEEP = 30; // frames shown
 
-/** @param {Frame[]} stack outermost first, as Python writes it @returns {HTMLOListElement} */
+/** @param {Frame[]} stack innermost first @returns {HTMLOListElement} */
 export function stackList(stack) {
-  const frames = [...stack].reverse().slice(0, DEEP);
+  const frames = stack.slice(0, DEEP);
   return element(
     "ol",
     { class: "stack" },

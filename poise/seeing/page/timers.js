@@ -22,7 +22,7 @@ export function showTimers({ timers, timersTotal, lags, live }) {
       const [name, due, every] = node.children;
       if (name) say(name, timer.name);
       if (due) say(due, timer.due_in_ns < 0 ? text("page.timers.late", { ns: -timer.due_in_ns }) : duration(timer.due_in_ns));
-      if (every) say(every, timer.every === null ? NONE : duration(timer.every));
+      if (every) say(every, timer.every === null ? NONE : duration(timer.every * 1e9));
     },
   );
   const rest = timersTotal - Math.min(timers.length, SHOWN);

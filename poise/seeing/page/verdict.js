@@ -25,7 +25,7 @@ export class VerdictView {
     const { verdict, numbers, hello } = picture;
     mark(document.body, "data-verdict", verdict.id);
     this.#sentence(verdict);
-    say(byId("program"), [hello.program, `pid ${hello.pid}`, hello.poller, hello.python, hello.system].join(" · "));
+    say(byId("program"), [hello.program, `pid ${hello.pid}`, hello.poller, `Python ${hello.python}`, hello.system].join(" · "));
     say(byId("when"), clock(picture.wall));
     say(byId("number-busy"), share(numbers.busy));
     const { longest } = numbers;
@@ -62,7 +62,7 @@ export class VerdictView {
     this.stuck.hidden = stuck === null;
     if (!stuck) return;
     say(byId("stuck-for"), duration(stuck.ns));
-    say(byId("stuck-kind"), text(`page.kind.${stuck.kind}`));
+    say(byId("stuck-kind"), text(`kind.${stuck.kind}`));
     say(byId("stuck-name"), stuck.name);
     say(byId("stuck-place"), place(stuck.file, stuck.line));
     say(byId("stuck-whom"), stuck.fd === null ? "" : text("page.stuck.whom", { fd: stuck.fd, peer: stuck.peer ?? "" }));

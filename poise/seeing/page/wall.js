@@ -150,6 +150,12 @@ export class Wall {
 /** @param {string} state @returns {string} */
 const stateWord = (state) => text(`state.${state}`);
 
+/** @param {string} lint @returns {string} its name in a few words */
+function flagWord(lint) {
+  const id = `lint.${lint}.name`;
+  return text(known(id) ? id : "page.flag");
+}
+
 /** One row and what keeps it up to date. */
 function line() {
   const fd = element("td", { class: "fd", role: "cell" });
@@ -188,15 +194,15 @@ function line() {
       say(what, row.what);
       say(about, [kindWord(row), row.peer ?? ""].filter(Boolean).join(" · "));
       flag.hidden = more.flag === null;
-      if (more.flag && flag.lastElementChild) say(flag.lastElementChild, text(`page.flag.${more.flag}`));
+      if (more.flag && flag.lastElementChild) say(flag.lastElementChild, flagWord(more.flag));
       reshape(glyph, row.state);
       say(word, stateWord(row.state));
       six.show(row.wanted, row.returned);
       three.show(row, more.full);
-      say(inward, row.rate_in === null ? NONE : text("page.wall.in", { rate: rate(row.rate_in) }));
-      say(outward, row.rate_out === null ? NONE : text("page.wall.out", { rate: rate(row.rate_out) }));
-      say(held, duration(row.held_ns));
-      say(longest, text("page.wall.longest", { ns: row.longest_ns }));
+      say(inward, row.rate_in ? text("page.wall.in", { rate: rate(row.rate_in) }) : row.rate_out ? "" : NONE);
+      say(outward, row.rate_out ? text("page.wall.out", { rate: rate(row.rate_out) }) : "");
+      say(held, row.held_ns ? duration(row.held_ns) : NONE);
+      say(longest, row.held_ns ? text("page.wall.longest", { ns: row.longest_ns }) : "");
       mark(node, "title", text("page.wall.events", { count: count(row.events), buffered: bytes(buffered(row)) }));
     },
   };

@@ -21,10 +21,10 @@ RING = 65_536
 SLOW = "Report.render"
 SLOW_FILE, SLOW_LINE = "/srv/shop/report.py", 42
 STACK = [
-    ["/srv/shop/__main__.py", 18, "main"],
-    ["/srv/shop/site.py", 77, "Shop.respond"],
-    ["/srv/shop/report.py", 31, "Report.page"],
     [SLOW_FILE, SLOW_LINE, SLOW],
+    ["/srv/shop/report.py", 31, "Report.page"],
+    ["/srv/shop/site.py", 77, "Shop.respond"],
+    ["/srv/shop/__main__.py", 18, "main"],
 ]
 NOTE, WARN, RED = 10 * MS, 50 * MS, 100 * MS
 
@@ -83,7 +83,7 @@ class Program:
         self.told_stalls = 0
         self.lints: list[Value] = []
         self.stuck: Value | None = None
-        self.verdict = "free"
+        self.spins: int | None = None
         self.turn_time = 16 * MS
 
     def named(self, fd: int) -> Descriptor:
@@ -160,7 +160,6 @@ class Program:
         whom = {"name": SLOW, "fd": fd, "gen": each.gen, "peer": each.peer}
         where = {"file": SLOW_FILE, "line": SLOW_LINE, "stack": STACK}
         self.stuck = {"ns": ns, "cpu_ns": ns * 97 // 100, "kind": "computing"} | whom | where
-        self.verdict = "stuck"
 
     def find(self, lint: str, fd: int, **args: Any) -> None:
         each = self.named(fd)
@@ -185,7 +184,7 @@ class Program:
             "pid": 4242,
             "program": "shop",
             "poller": "epoll",
-            "python": "CPython 3.12.4",
+            "python": "3.12.4",
             "system": "Linux 6.8",
             "cores": 4,
             "started_wall": 1_767_222_000.0,
@@ -224,8 +223,8 @@ class Program:
             "holders": self.holders(),
             "stalls": stalls,
             "timers": [
-                {"name": "Deadlines.expire", "due_in_ns": 62 * MS, "every": 100 * MS},
-                {"name": "Shop.refresh", "due_in_ns": 4_200 * MS, "every": 60 * SECOND},
+                {"name": "Deadlines.expire", "due_in_ns": 62 * MS, "every": 0.1},
+                {"name": "Shop.refresh", "due_in_ns": 4_200 * MS, "every": 60.0},
             ],
             "timers_total": 3,
             "lags": self.lags(),
@@ -284,15 +283,17 @@ class Program:
         }
 
     def judged(self, numbers: Value) -> Value:
-        args: Value = {"free": 1 - numbers["busy"], "busy": numbers["busy"]}
+        longest = numbers["longest"]
         if self.stuck is not None:
-            args |= {name: self.stuck[name] for name in ("ns", "name", "fd", "peer")}
-        elif numbers["longest"]:
-            args |= {name: numbers["longest"][name] for name in ("ns", "name", "ago_ns", "fd")}
-        verdict = self.verdict
-        if verdict == "free" and numbers["longest"] and numbers["longest"]["ns"] >= RED:
-            verdict = "held"
-        return {"id": verdict, "args": args}
+            return verdict("stuck", name=self.stuck["name"], longest=duration(self.stuck["ns"]))
+        if self.spins is not None:
+            return verdict("spinning", fd=str(self.spins), rate=f"{numbers['turns_per_s']:,}")
+        if longest and longest["ns"] >= RED:
+            ago = duration(longest["ago_ns"])
+            return verdict("held", name=longest["name"], longest=duration(longest["ns"]), ago=ago)
+        return verdict(
+            "free", free=f"{1 - numbers['busy']:.0%}", longest=duration(longest["ns"] if longest else 0)
+        )
 
     def lags(self) -> Value:
         lags = sorted(row[4] for row in self.rows if row[0] == TIMER)
@@ -338,6 +339,17 @@ class Program:
         return sorted(found.values(), key=lambda mine: -mine["total_ns"])
 
 
+def verdict(which: str, **args: str) -> Value:
+    return {"id": which, "args": args}
+
+
+def duration(ns: int) -> str:
+    """As the program writes it in a sentence."""
+    if ns >= SECOND:
+        return f"{ns / SECOND:.1f} s" if ns < 10 * SECOND else f"{ns // SECOND} s"
+    return f"{ns // MS} ms" if ns >= 10 * MS else f"{ns / MS:.1f} ms"
+
+
 # -- the stories -------------------------------------------------------------------------------------------
 
 
@@ -367,7 +379,7 @@ def slow(program: Program) -> None:
         program.run(4)
     traffic(program)
     program.named(12).what = "Shop.respond"
-    program.find("hog", 12, share=0.71, name=SLOW)
+    program.find("hog", 12, share="71 %", name=SLOW)
 
 
 def spinning(program: Program) -> None:
@@ -380,8 +392,8 @@ def spinning(program: Program) -> None:
         program.turn([(each, 22_000)])
     traffic(program)
     each.state, each.inward = "busy", 118
-    program.verdict = "spinning"
-    program.find("ready_unused", 6, count=9_000, what=each.what)
+    program.spins = 6
+    program.find("ready_unused", 6, count="9,000", what=each.what)
 
 
 def unread(program: Program) -> None:
@@ -391,7 +403,7 @@ def unread(program: Program) -> None:
     each = program.named(14)
     each.state, each.wanted, each.returned = "writing", IN | OUT, IN
     each.out, each.queue, each.rate_out = 2_600 * KIB, 11 * MIB, 0.0
-    program.find("peer_not_reading", 14, queue=each.queue, out=each.out, ns=9 * SECOND)
+    program.find("peer_not_reading", 14, queue="11 MiB", out="2.5 MiB")
 
 
 def stuck(program: Program) -> None:
