@@ -20,7 +20,7 @@ export function levels() {
     const fill = drawn("rect", { class: `fill fill-${place}`, width: 0, height: 6 });
     const track = drawn("rect", { class: "track", width: 100, height: 6 });
     const bar = drawn("svg", { viewBox: "0 0 100 6", preserveAspectRatio: "none", "aria-hidden": "true" }, track, fill);
-    return { place, figure, fill, node: element("span", { class: "level", "data-place": place }, figure, bar) };
+    return { place, figure, fill, node: element("span", { class: "level" }, figure, bar) };
   });
   const node = element("span", { class: "levels", role: "img" }, ...parts.map((part) => part.node));
   return {
@@ -31,6 +31,7 @@ export function levels() {
         const level = now[place];
         say(figure, level === null ? NONE : level === 0 ? "" : bytes(level));
         mark(fill, "width", level ? Math.min(100, Math.max(1, (100 * level) / full)).toFixed(1) : 0);
+        mark(node, "data-name", text(`page.level.${place}`));
         mark(node, "class", `level${level ? "" : " empty"}${level === null ? " unknown" : ""}`);
       }
     },

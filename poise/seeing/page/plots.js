@@ -23,6 +23,9 @@ const UPlot = /** @type {{new (options: object, data: (number | null)[][], host:
 const SPAN = 300; // seconds
 const STEP = 60; // seconds between two lines
 const HEIGHT = 6; // rem
+
+/** @returns {number} CSS pixels of a rem, which follows the width of the window */
+const remNow = () => parseFloat(getComputedStyle(document.documentElement).fontSize);
 const LEAST = { busy: 1, lag: 1e7, calls: 10 }; // what an axis ends at, at least
 
 /** @type {Record<Name, {colour: string, figure: (value: number | null | undefined) => string}>} */
@@ -93,6 +96,7 @@ class One {
     host.append(this.figure);
     /** @type {Plot | null} */
     this.plot = null;
+    this.rem = 0;
     this.make();
   }
 
@@ -105,7 +109,7 @@ class One {
     this.plot?.destroy();
     const width = this.frame.clientWidth;
     if (!width) return;
-    const rem = parseFloat(getComputedStyle(document.documentElement).fontSize);
+    const rem = (this.rem = remNow());
     const font = `${rem * 0.8125}px system-ui, sans-serif`;
     const kind = KINDS[this.name];
     const axis = { stroke: colour("quiet"), font, ticks: { show: false }, grid: { stroke: colour("line"), width: 1 } };
@@ -145,8 +149,8 @@ class One {
 
   fit() {
     const width = this.frame.clientWidth;
-    if (!this.plot) this.make();
-    else if (width) this.plot.setSize({ width, height: HEIGHT * parseFloat(getComputedStyle(document.documentElement).fontSize) });
+    if (!this.plot || this.rem !== remNow()) this.make();
+    else if (width) this.plot.setSize({ width, height: HEIGHT * this.rem });
   }
 
   show() {

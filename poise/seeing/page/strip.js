@@ -98,8 +98,8 @@ export class Strip {
 
   /** @param {CanvasRenderingContext2D} pen @param {number} width @param {number} base */
   #lines(pen, width, base) {
-    const { font } = getComputedStyle(this.host);
-    pen.font = font;
+    const { fontSize, fontFamily } = getComputedStyle(this.host);
+    pen.font = `${fontSize} ${fontFamily}`;
     pen.lineWidth = 1;
     pen.textBaseline = "bottom";
     pen.strokeStyle = colour("line");

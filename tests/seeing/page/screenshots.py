@@ -16,6 +16,7 @@ from tests.seeing.page.stories import STORIES, Program, told
 from tests.support.browser import Browser, Page
 
 SECTIONS = ("verdict", "turn", "minutes", "wall", "holders", "timers", "lints", "cost", "past")
+SCENES = (*STORIES, "past")
 WIDTHS = (360, 1280, 3840)
 LANGUAGES = ("en", "zh")
 THEMES = ("light", "dark")
@@ -30,6 +31,24 @@ def shown(page: Page, feed: FakeFeed, program: Program) -> None:
         f"""new Promise(done => {{
           const look = () => Number(document.body.dataset.states ?? 0) > {told_before} && document.body.dataset.shown !== undefined
             ? setTimeout(done, 300) : requestAnimationFrame(look);
+          look();
+        }})"""
+    )
+
+
+def back(page: Page, program: Program) -> None:
+    """To the longest turn, as one who clicks on it."""
+    slowest = max(program.turns, key=lambda turn: int(turn[8]))
+    page.js(
+        f"""new Promise(done => {{
+          document.getElementById("pause").click();
+          const look = () => {{
+            if (document.body.dataset.mode !== "paused") return requestAnimationFrame(look);
+            const scrub = document.getElementById("scrub");
+            scrub.value = Number(scrub.max) - {program.n - slowest[0]};
+            scrub.dispatchEvent(new Event("input"));
+            done();
+          }};
           look();
         }})"""
     )
@@ -58,7 +77,7 @@ def look(page: Page, width: int, theme: str, language: str) -> None:
 
 def take(
     out: Path,
-    stories: Iterable[str] = STORIES,
+    stories: Iterable[str] = SCENES,
     widths: Iterable[int] = WIDTHS,
     themes: Iterable[str] = THEMES,
     languages: Iterable[str] = LANGUAGES,
@@ -72,9 +91,11 @@ def take(
         browser = Browser(Path(profile))
         try:
             for story in stories:
-                program = told(story)
+                program = told("slow" if story == "past" else story)
                 with feeding(program.hello(), program.records()) as feed, browser.page() as page:
                     shown(page, feed, program)
+                    if story == "past":
+                        back(page, program)
                     for width in widths:
                         for theme in themes:
                             for language in languages:
@@ -98,7 +119,7 @@ def take(
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path)
-    parser.add_argument("stories", nargs="*", default=list(STORIES))
+    parser.add_argument("stories", nargs="*", default=list(SCENES))
     parser.add_argument("--width", type=int, action="append")
     parser.add_argument("--theme", action="append")
     parser.add_argument("--language", action="append")

@@ -26,6 +26,7 @@ STACK = [
     ["/srv/shop/site.py", 77, "Shop.respond"],
     ["/srv/shop/__main__.py", 18, "main"],
 ]
+WARM = 200  # seconds before a story begins
 NOTE, WARN, RED = 10 * MS, 50 * MS, 100 * MS
 
 
@@ -79,6 +80,7 @@ class Program:
         self.turns: list[list[Any]] = []
         self.told_turn = -1
         self.told_second = 0
+        self.seconds: dict[int, Value] = {}
         self.stalls: list[Value] = []
         self.told_stalls = 0
         self.lints: list[Value] = []
@@ -126,6 +128,15 @@ class Program:
             [TURN, began, self.n, 100 * MS, wait, handle, timers, 0, len(batch), -1, why, longest, None]
         )
         self.turns.append([self.n, began, wait, handle, timers, 0, len(batch), holder, longest])
+        self.count(handle + timers, len(batch))
+
+    def count(self, work: int, calls: int) -> None:
+        """Into the second that it is now."""
+        mine = self.seconds.setdefault((self.now - START) // SECOND, {"work": 0, "calls": 0, "lag": None})
+        mine["work"] += work
+        mine["calls"] += calls
+        if self.rows and self.n % 6 == 0:
+            mine["lag"] = max(mine["lag"] or 0, self.rows[-2][4])
 
     def called(self, each: Descriptor, at: int, took: int) -> None:
         self.rows.append([CALL, at, took, self.everyone.index(each), each.returned, each.wanted])
@@ -233,7 +244,7 @@ class Program:
         }
 
     def records(self) -> Value:
-        rows = self.rows[-20_000:]
+        rows = self.rows[-6_000:]
         seats = [each.seat() for each in self.everyone]
         hello = self.hello()
         return {
@@ -259,7 +270,9 @@ class Program:
         calls = [row for row in self.rows if row[0] == CALL and row[1] > self.now - 60 * SECOND]
         worst = max(calls, key=lambda row: row[2], default=None)
         longest = None
-        if worst is not None:
+        if self.stuck is not None:
+            longest = {name: self.stuck[name] for name in ("ns", "name", "fd", "gen", "kind")} | {"ago_ns": 0}
+        elif worst is not None:
             each = self.everyone[worst[3]]
             slow = worst[2] >= WARN
             name = SLOW if slow else each.what
@@ -307,13 +320,11 @@ class Program:
         self.told_second = last
         found: Value = {"at": [], "busy": [], "lag": [], "calls": []}
         for second in range(first, last):
-            begin = START + second * SECOND
-            turns = [turn for turn in self.turns if begin <= turn[1] < begin + SECOND]
-            lags = [row[4] for row in self.rows if row[0] == TIMER and begin <= row[1] < begin + SECOND]
-            found["at"].append(begin + SECOND)
-            found["busy"].append(min(1.0, sum(turn[3] + turn[4] for turn in turns) / SECOND))
-            found["lag"].append(max(lags) if lags else None)
-            found["calls"].append(sum(turn[6] for turn in turns))
+            mine = self.seconds.get(second, {"work": SECOND if self.stuck else 0, "calls": 0, "lag": None})
+            found["at"].append(START + (second + 1) * SECOND)
+            found["busy"].append(min(1.0, mine["work"] / SECOND))
+            found["lag"].append(mine["lag"])
+            found["calls"].append(mine["calls"])
         return found
 
     def holders(self) -> list[Value]:
@@ -367,13 +378,13 @@ def traffic(program: Program) -> None:
 
 def calm(program: Program) -> None:
     """The loop waits nearly all of the time, and everybody is served."""
-    program.run(20)
+    program.run(WARM)
     traffic(program)
 
 
 def slow(program: Program) -> None:
     """One handler computes for a fifth of a second, now and then, and everybody waits for it."""
-    program.run(6)
+    program.run(WARM)
     for ns in (148 * MS, 212 * MS, 173 * MS):
         program.hold(12, ns)
         program.run(4)
@@ -384,7 +395,7 @@ def slow(program: Program) -> None:
 
 def spinning(program: Program) -> None:
     """A descriptor is ready in every turn, and its handler does nothing about it."""
-    program.run(5)
+    program.run(WARM)
     each = program.named(6)
     program.turn_time = 4_000
     for _ in range(9_000):
@@ -398,7 +409,7 @@ def spinning(program: Program) -> None:
 
 def unread(program: Program) -> None:
     """A client asks for much and takes nothing: what is for it piles up, in the kernel first and then in our queue."""
-    program.run(15)
+    program.run(WARM)
     traffic(program)
     each = program.named(14)
     each.state, each.wanted, each.returned = "writing", IN | OUT, IN
@@ -408,7 +419,7 @@ def unread(program: Program) -> None:
 
 def stuck(program: Program) -> None:
     """A handler does not come back."""
-    program.run(12)
+    program.run(WARM)
     traffic(program)
     program.stick(12, 2_300 * MS)
 
