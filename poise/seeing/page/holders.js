@@ -3,7 +3,7 @@
 import { byId, element, keyed, mark, say } from "./dom.js";
 import { place, stackList } from "./stack.js";
 import { text } from "./texts.js";
-import { count, duration, share, since } from "./units.js";
+import { count, duration, NONE, share, since } from "./units.js";
 
 /** @typedef {import("./contract.js").Picture} Picture */
 /** @typedef {import("./contract.js").Holder} Holder */
@@ -12,6 +12,7 @@ import { count, duration, share, since } from "./units.js";
 
 const CALM = 3000; // milliseconds that a ranking stands before it is put in order again
 const STALLS = 8; // shown
+const COLUMNS = ["page.share", "page.holders.total", "page.holders.longest", "page.holders.calls"];
 
 export class Holders {
   constructor() {
@@ -74,6 +75,7 @@ function renewHolder(node, holder, picture) {
   if (part.firstElementChild) say(part.firstElementChild, share(holder.share));
   const bar = part.querySelector(".meter > span");
   if (bar instanceof HTMLElement) bar.style.width = `${(100 * holder.share).toFixed(1)}%`;
+  [part, total, longest, calls].forEach((cell, index) => mark(cell, "data-name", text(COLUMNS[index] ?? "")));
   say(total, duration(holder.total_ns));
   say(longest, duration(holder.longest_ns));
   mark(longest, "class", holder.longest_ns >= picture.hello.thresholds.warn_ns ? "long" : null);
@@ -104,7 +106,7 @@ function stallItem(stall) {
 /** @param {Element} node @param {Stall} stall @param {Picture} picture */
 function renewStall(node, stall, { at }) {
   const summary = node.querySelector("summary");
-  const whom = stall.fd === null ? "" : text("page.stuck.whom", { fd: stall.fd, peer: stall.peer ?? "" });
+  const whom = stall.fd === null ? "" : text("page.hold.whom", { fd: stall.fd, peer: stall.peer || NONE });
   const args = {
     ns: stall.ns,
     cpu_ns: stall.cpu_ns,

@@ -6,7 +6,7 @@ import { byId, mark, say } from "./dom.js";
 import { ask, follow } from "./feed.js";
 import { Holders } from "./holders.js";
 import { showLints } from "./lints.js";
-import { Model } from "./model.js";
+import { Model, STRIP } from "./model.js";
 import { Plots } from "./plots.js";
 import { Past } from "./records.js";
 import { save } from "./saving.js";
@@ -27,7 +27,7 @@ class App {
   constructor() {
     /** @type {Model | null} */
     this.model = null;
-    /** @type {{past: Past, text: string, index: number} | null} */
+    /** @type {{past: Past, text: string, index: number, last: number} | null} */
     this.frozen = null;
     this.replay = false;
     this.note = "";
@@ -76,6 +76,7 @@ class App {
     const at = byId("connection");
     at.hidden = status === "open" || this.replay;
     say(at, status === "open" ? "" : text(`page.connection.${status}`));
+    if (!at.hidden) say(byId("spoken"), at.textContent ?? "");
   }
 
   #soon() {
@@ -90,7 +91,7 @@ class App {
   /** @returns {Picture | null} */
   picture() {
     const { frozen } = this;
-    return frozen ? frozen.past.picture(frozen.index) : (this.model?.picture() ?? null);
+    return frozen ? frozen.past.picture(frozen.index, frozen.last) : (this.model?.picture() ?? null);
   }
 
   render() {
@@ -137,11 +138,11 @@ class App {
     try {
       if (!this.frozen) {
         const records = await this.#records();
-        const past = new Past(JSON.parse(records));
+        const past = new Past(JSON.parse(records), this.replay);
         if (past.length === 0) throw new Error("empty");
-        this.frozen = { past, text: records, index: past.length - 1 };
+        this.frozen = { past, text: records, index: past.length - 1, last: past.length - 1 };
       }
-      if (n !== undefined) this.frozen.index = this.frozen.past.find(n);
+      if (n !== undefined) this.#turnTo(this.frozen.past.find(n));
     } catch {
       this.note = text("page.dock.failed");
     }
@@ -164,9 +165,19 @@ class App {
   /** @param {number} index */
   seek(index) {
     if (!this.frozen) return;
-    this.frozen.index = Math.min(Math.max(index, 0), this.frozen.past.length - 1);
+    this.#turnTo(index);
     this.note = "";
     this.render();
+  }
+
+  /** The strip stays where it is as long as the turn is in it. @param {number} index */
+  #turnTo(index) {
+    const { frozen } = this;
+    if (!frozen) return;
+    frozen.index = Math.min(Math.max(index, 0), frozen.past.length - 1);
+    const first = Math.max(0, frozen.last + 1 - STRIP);
+    if (frozen.index > frozen.last) frozen.last = frozen.index;
+    else if (frozen.index < first) frozen.last = Math.min(frozen.index + STRIP - 1, frozen.past.length - 1);
   }
 
   async save() {

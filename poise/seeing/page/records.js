@@ -41,10 +41,10 @@ const string = (row, index) => String(row[index] ?? "");
 const endOf = (moment) => moment.t0 + moment.wait + moment.handle + moment.timers + moment.posted;
 
 export class Past {
-  /** @param {Records} records */
-  constructor(records) {
+  /** @param {Records} records @param {boolean} replay whether the program is no more, or another */
+  constructor(records, replay) {
     this.records = records;
-    this.hello = records.hello;
+    this.hello = { ...records.hello, replay };
     /** @type {Moment[]} */
     this.moments = [];
     /** @type {RecordRow[]} */
@@ -83,9 +83,10 @@ export class Past {
   /**
    * The picture after the turn with this index.
    * @param {number} index
+   * @param {number} [last] the newest turn in the strip, which may be after this one
    * @returns {Picture | null}
    */
-  picture(index) {
+  picture(index, last = index) {
     const moment = this.moments[index];
     if (!moment) return null;
     const at = endOf(moment);
@@ -103,12 +104,12 @@ export class Past {
       level: "recorder",
       verdict: {
         id: worst ? "page.past" : "page.past.idle",
-        args: { n: String(moment.n), ns: work, name: worst?.name ?? "", longest_ns: longest, ago_ns: this.ago(index) },
+        args: { n: moment.n, from: moment.t0, ns: work, name: worst?.name ?? "", longest_ns: longest, ago_ns: this.ago(index) },
       },
       numbers: this.#numbers(index, at, rows.length, lags.p99),
       cost: null,
       turn: { n: moment.n, phase: "wait", phase_ns: 0, stuck: null },
-      strip: this.moments.slice(Math.max(0, index + 1 - STRIP), index + 1).map((each) => this.#turn(each)),
+      strip: this.moments.slice(Math.max(0, last + 1 - STRIP), last + 1).map((each) => this.#turn(each)),
       selected: this.#turn(moment),
       calls,
       series: this.#series(index),

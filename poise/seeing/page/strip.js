@@ -4,6 +4,7 @@
  */
 
 import { element, mark } from "./dom.js";
+import { STRIP } from "./model.js";
 import { colour, onTheme } from "./theme.js";
 
 /** @typedef {import("./contract.js").Turn} Turn */
@@ -65,9 +66,14 @@ export class Strip {
     return shown[shown.length - 1 - fromRight] ?? null;
   }
 
+  /** The turns that there is room for. @returns {Turn[]} */
+  get shown() {
+    return this.#room().shown;
+  }
+
   #room() {
     const width = this.canvas.clientWidth;
-    const most = Math.max(1, Math.min(300, Math.floor(width / PITCH)));
+    const most = Math.max(1, Math.min(STRIP, Math.floor(width / PITCH)));
     return { pitch: width / most, shown: this.turns.slice(-(most - (this.growing ? 1 : 0))) };
   }
 
@@ -83,7 +89,6 @@ export class Strip {
     pen.setTransform(scale, 0, 0, scale, 0, 0);
     pen.clearRect(0, 0, width, tall);
     const base = Math.round(tall * UPWARD);
-    this.#lines(pen, width, base);
     const { pitch, shown } = this.#room();
     const bar = Math.max(1, pitch - Math.max(1, pitch * 0.3));
     let left = width - pitch * (shown.length + (this.growing ? 1 : 0));
@@ -93,6 +98,7 @@ export class Strip {
       left += pitch;
     }
     if (this.growing) this.#bar(pen, left, bar, base, tall, this.growing, 0, false);
+    this.#lines(pen, width, base);
     mark(canvas, "data-turns", shown.length);
   }
 

@@ -89,8 +89,9 @@ class Conversion {
         calls = [];
       } else if (CALLED.includes(at(row, 0))) calls.push(row);
       else if (row[0] === KIND.INTEREST) yield this.interest(row);
+      else if (row[0] === KIND.SHORT) yield this.short(row);
     }
-    for (const row of calls) yield* this.call(row, this.end, Infinity); // of a turn that had not ended
+    for (const row of calls) yield* this.call(row, Infinity); // of a turn that had not ended
     yield* this.lives();
     yield* this.busy();
     for (const stall of this.records.stalls) yield this.stall(stall);
@@ -143,7 +144,7 @@ class Conversion {
       while (left[0]?.[0] === kind) {
         const call = /** @type {RecordRow} */ (left.shift());
         if (kind === KIND.CALL && wait) yield* this.flow(call, woken - 1, end);
-        yield* this.call(call, from, end);
+        yield* this.call(call, end);
       }
       from = end;
     }
@@ -159,11 +160,13 @@ class Conversion {
     yield this.event("f", "ready", run, { bp: "e", ...common });
   }
 
-  /** @param {RecordRow} row @param {number} earliest @param {number} latest @returns {Generator<Event>} */
-  *call(row, earliest, latest) {
-    const begin = Math.max(at(row, 1), earliest, this.end);
-    const end = Math.max(begin, Math.min(Math.max(begin, at(row, 1) + at(row, 2)), latest));
-    if (begin > latest) return;
+  /**
+   * A call, after the one before it and not beyond the phase that it belongs to: readings of a clock can be a little off.
+   * @param {RecordRow} row @param {number} latest @returns {Generator<Event>}
+   */
+  *call(row, latest) {
+    const begin = Math.min(Math.max(at(row, 1), this.end), latest);
+    const end = Math.min(Math.max(begin, at(row, 1) + at(row, 2)), latest);
     this.end = end;
     if (row[0] === KIND.CALL) {
       const seat = this.seat(at(row, 3));
@@ -178,6 +181,13 @@ class Conversion {
     const id = idOf(this.seat(at(row, 2)));
     const args = { fd: id, before: show(at(row, 3)), after: show(at(row, 4)), where: row[5] };
     return this.event("i", `interest ${id}`, at(row, 1), { s: "t", cat: "interest", args });
+  }
+
+  /** @param {RecordRow} row @returns {Event} */
+  short(row) {
+    const id = idOf(this.seat(at(row, 2)));
+    const args = { fd: id, asked: row[3], taken: row[4], where: row[5] };
+    return this.event("i", `short write ${id}`, at(row, 1), { s: "t", cat: "short", args });
   }
 
   /** @param {Stall} stall @returns {Event} */

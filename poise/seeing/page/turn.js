@@ -17,6 +17,7 @@ const PHASES = /** @type {const} */ (["timers", "posted", "wait", "handle"]);
 const CALLS = 40; // listed at most
 const SLICES = 24; // set apart in the ring at most
 const RECENT = 1e9; // ns: the live ring is the mean of this much time, because one turn among thousands would flicker
+const CALM = 900; // milliseconds
 const STRIDE = 10; // turns that Page Up and Page Down go
 
 /** @typedef {Record<typeof PHASES[number], number>} Parts in ns */
@@ -31,6 +32,7 @@ export class TurnView {
     this.calls = byId("calls");
     /** @type {Picture | null} */
     this.picture = null;
+    this.stripped = -Infinity;
     const heads = ["turn", "work", "handle", "timers", "posted", "wait", "ready", "longest"];
     this.figures = figures(byId("strip-figures"), heads.map((id) => `page.turn.head.${id}`), () => this.#figures());
     byId("strip").addEventListener("keydown", (event) => {
@@ -53,10 +55,19 @@ export class TurnView {
     this.#legend(parts);
     const chosen = picture.selected?.[0] ?? null;
     const growing = picture.live && stuck ? stuck.ns : 0;
-    this.strip.show(picture.strip, { chosen, growing, warn: picture.hello.thresholds.warn_ns });
+    if (!this.#tooSoon(picture)) this.strip.show(picture.strip, { chosen, growing, warn: picture.hello.thresholds.warn_ns });
     this.#say(picture);
     this.#list(picture);
     this.figures.renew();
+  }
+
+  /** Whether all turns are others than a moment ago, as when the loop is busy: to be calm, these are left out. @param {Picture} picture */
+  #tooSoon({ strip, live, turn }) {
+    const now = performance.now();
+    const other = (strip[0]?.[0] ?? 0) > (this.strip.turns.at(-1)?.[0] ?? 0);
+    if (live && turn.stuck === null && this.strip.chosen === null && other && now - this.stripped < CALM) return true;
+    this.stripped = now;
+    return false;
   }
 
   /** @param {Picture} picture @returns {{parts: Parts, turns: number, total: number}} */
@@ -129,16 +140,18 @@ export class TurnView {
 
   /** @param {Picture} picture */
   #say(picture) {
-    const { strip, selected } = picture;
+    const { selected } = picture;
+    const strip = this.strip.shown;
     const span = strip.reduce((sum, turn) => sum + turn[2] + workOf(turn), 0);
     const said = selected ? this.#sentence(selected) : text("page.strip.span", { turns: strip.length, ns: span });
     say(this.said, said);
+    say(byId("strip-end"), text(selected ? "page.strip.later" : "page.strip.newer"));
     const host = byId("strip");
     const newest = strip.at(-1);
     mark(host, "aria-valuemin", strip[0]?.[0] ?? 0);
     mark(host, "aria-valuemax", newest?.[0] ?? 0);
     mark(host, "aria-valuenow", selected?.[0] ?? newest?.[0] ?? 0);
-    mark(host, "aria-valuetext", said);
+    if (selected || document.activeElement !== host) mark(host, "aria-valuetext", said);
   }
 
   /** @param {Turn} turn @returns {string} */

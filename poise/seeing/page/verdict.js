@@ -6,16 +6,18 @@
 import { byId, element, keyed, mark, say } from "./dom.js";
 import { place, stackList } from "./stack.js";
 import { parts, text } from "./texts.js";
-import { clock, count, duration, NONE, share, since } from "./units.js";
+import { clock, count, duration, NONE, share } from "./units.js";
 
 /** @typedef {import("./contract.js").Picture} Picture */
 /** @typedef {import("./contract.js").Verdict} Verdict */
+
+const MINUTE = 60e9; // ns
 
 export class VerdictView {
   constructor() {
     this.sentence = byId("sentence");
     this.spoken = byId("spoken");
-    this.stuck = byId("stuck");
+    this.hold = byId("hold");
     this.meaning = "";
     this.stack = "";
   }
@@ -27,6 +29,7 @@ export class VerdictView {
     this.#sentence(verdict);
     say(byId("program"), [hello.program, `pid ${hello.pid}`, hello.poller, `Python ${hello.python}`, hello.system].join(" · "));
     say(byId("when"), clock(picture.wall));
+    say(byId("mode"), picture.live ? "" : text(hello.replay ? "page.mode.replay" : "page.mode.paused"));
     say(byId("number-busy"), share(numbers.busy));
     const { longest } = numbers;
     say(byId("number-longest"), longest ? duration(longest.ns) : NONE);
@@ -35,7 +38,7 @@ export class VerdictView {
     say(byId("number-open"), count(numbers.open));
     say(byId("number-turns"), count(numbers.turns_per_s));
     say(byId("number-calls"), text("page.number.calls", { count: numbers.callbacks_per_s }));
-    this.#stuck(picture);
+    this.#hold(picture);
     this.#findings(picture);
   }
 
@@ -56,20 +59,23 @@ export class VerdictView {
     say(this.spoken, pieces.map((piece) => piece.text).join(""));
   }
 
-  /** @param {Picture} picture */
-  #stuck({ turn, live }) {
-    const stuck = live ? turn.stuck : null;
-    this.stuck.hidden = stuck === null;
-    if (!stuck) return;
-    say(byId("stuck-for"), duration(stuck.ns));
-    say(byId("stuck-kind"), text(`kind.${stuck.kind}`));
-    say(byId("stuck-name"), stuck.name);
-    say(byId("stuck-place"), place(stuck.file, stuck.line));
-    say(byId("stuck-whom"), stuck.fd === null ? "" : text("page.stuck.whom", { fd: stuck.fd, peer: stuck.peer ?? "" }));
-    const stack = JSON.stringify(stuck.stack);
+  /** What holds the loop now, or has held it for too long: for whom, and at which line. @param {Picture} picture */
+  #hold(picture) {
+    const { turn, live } = picture;
+    const hold = live && turn.stuck ? turn.stuck : worstOf(picture);
+    this.hold.hidden = hold === null;
+    if (!hold) return;
+    say(byId("hold-for"), duration(hold.ns));
+    say(byId("hold-kind"), text(`kind.${hold.kind}`));
+    say(byId("hold-whom"), hold.fd === null ? "" : text("page.hold.whom", { fd: hold.fd, peer: hold.peer || NONE }));
+    say(byId("hold-function"), hold.stack.find(([file, line]) => file === hold.file && line === hold.line)?.[2] ?? hold.name);
+    say(byId("hold-place"), place(hold.file, hold.line));
+    const fold = byId("hold-fold");
+    fold.hidden = hold.stack.length === 0;
+    const stack = JSON.stringify(hold.stack);
     if (stack === this.stack) return;
     this.stack = stack;
-    byId("stuck-stack").replaceChildren(stackList(stuck.stack));
+    byId("hold-stack").replaceChildren(stackList(hold.stack));
   }
 
   /** One line for each finding, so that nobody has to scroll to learn that there is one. @param {Picture} picture */
@@ -89,5 +95,10 @@ export class VerdictView {
   }
 }
 
-/** @param {number} ns @returns {string} */
-export const ago = (ns) => text("page.ago", { ago_ns: ns, ago: since(ns) });
+/** The longest hold of the last minute that was too long, if the sentence is about holds. @param {Picture} picture */
+function worstOf({ verdict, stalls, at, hello }) {
+  if (verdict.id !== "held" && !verdict.id.startsWith("page.past")) return null;
+  const since = verdict.id === "held" ? at - MINUTE : Number(verdict.args["from"]);
+  const found = stalls.filter((stall) => stall.at >= since && stall.ns >= hello.thresholds.warn_ns);
+  return found.reduce((a, b) => (a && a.ns >= b.ns ? a : b), /** @type {import("./contract.js").Stall | null} */ (null));
+}

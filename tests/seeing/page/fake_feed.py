@@ -44,6 +44,8 @@ class FakeFeed:
         self._last: list[Value] = []
         self._viewers: set[queue.SimpleQueue[bytes | None]] = set()
         self._lock = threading.Lock()
+        self._closed = False
+        self.asked: list[str] = []
         feed = self
 
         class Handler(_Handler):
@@ -51,7 +53,7 @@ class FakeFeed:
                 feed._answer(self)
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
+        self._server.daemon_threads = False  # closing waits for them
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
         self._thread.start()
 
@@ -73,6 +75,8 @@ class FakeFeed:
                 viewer.put(None)
 
     def close(self) -> None:
+        with self._lock:
+            self._closed = True
         self.hang_up()
         self._server.shutdown()
         self._server.server_close()
@@ -80,6 +84,7 @@ class FakeFeed:
 
     def _answer(self, request: _Handler) -> None:
         path = request.path.partition("?")[0]
+        self.asked.append(request.path)
         if path in ("/feed", "/records") and request.headers["Authorization"] != f"Bearer {TOKEN}":
             request.send(401, "text/plain", b"no token\n")
         elif path == "/feed":
@@ -99,6 +104,8 @@ class FakeFeed:
     def _feed(self, request: _Handler) -> None:
         told: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         with self._lock:
+            if self._closed:
+                return
             told.put(_event("hello", self.hello))
             for state in self._last:
                 told.put(_event("state", state))

@@ -91,7 +91,7 @@ def take(
         browser = Browser(Path(profile))
         try:
             for story in stories:
-                program = told("slow" if story == "past" else story)
+                program = told("slow" if story == "past" else story, warm=200)
                 with feeding(program.hello(), program.records()) as feed, browser.page() as page:
                     shown(page, feed, program)
                     if story == "past":

@@ -18,15 +18,15 @@ TURN, CALL, TIMER, POSTED, LIFE = range(5)
 BY_DESCRIPTOR, BY_TIMER = 0, 1
 START = 7_200 * SECOND
 RING = 65_536
-SLOW = "Report.render"
+SLOW = "Shop.respond"
+CULPRIT = "Report.render"
 SLOW_FILE, SLOW_LINE = "/srv/shop/report.py", 42
 STACK = [
-    [SLOW_FILE, SLOW_LINE, SLOW],
+    [SLOW_FILE, SLOW_LINE, CULPRIT],
     ["/srv/shop/report.py", 31, "Report.page"],
     ["/srv/shop/site.py", 77, "Shop.respond"],
     ["/srv/shop/__main__.py", 18, "main"],
 ]
-WARM = 200  # seconds before a story begins
 NOTE, WARN, RED = 10 * MS, 50 * MS, 100 * MS
 
 
@@ -60,7 +60,8 @@ class Descriptor:
 class Program:
     """A small shop over HTTP with a dozen customers: the calm story. The others change what it does."""
 
-    def __init__(self, seed: int = 6) -> None:
+    def __init__(self, seed: int = 6, warm: float = 30) -> None:
+        self.warm = warm  # seconds before the story begins
         self.random = random.Random(seed)
         self.now = START
         self.n = 18_000
@@ -75,6 +76,7 @@ class Program:
             Descriptor(17, "tls", "Feed.data_received", "198.51.100.7:443"),
             Descriptor(19, "connection", "page", "127.0.0.1:40112", page=True),
         ]
+        self.seats = list(self.everyone)  # those who have gone as well
         self.gone: list[list[int]] = []
         self.rows: list[list[Any]] = []
         self.turns: list[list[Any]] = []
@@ -139,7 +141,7 @@ class Program:
             mine["lag"] = max(mine["lag"] or 0, self.rows[-2][4])
 
     def called(self, each: Descriptor, at: int, took: int) -> None:
-        self.rows.append([CALL, at, took, self.everyone.index(each), each.returned, each.wanted])
+        self.rows.append([CALL, at, took, self.seats.index(each), each.returned, each.wanted])
         each.events += 1
         each.held_ns += took
         each.longest_ns = max(each.longest_ns, took)
@@ -177,6 +179,11 @@ class Program:
         self.lints.append(
             {"id": lint, "fd": fd, "gen": each.gen, "peer": each.peer, "args": args, "since": self.now}
         )
+
+    def open(self, fd: int) -> None:
+        new = Descriptor(fd, "connection", "Shop.respond", f"203.0.113.{fd % 250}:40{fd:03}")
+        self.everyone.append(new)
+        self.seats.append(new)
 
     def close(self, fd: int) -> None:
         each = self.named(fd)
@@ -245,7 +252,7 @@ class Program:
 
     def records(self) -> Value:
         rows = self.rows[-6_000:]
-        seats = [each.seat() for each in self.everyone]
+        seats = [each.seat() for each in self.seats]
         hello = self.hello()
         return {
             "format": "poise-records-1",
@@ -273,9 +280,8 @@ class Program:
         if self.stuck is not None:
             longest = {name: self.stuck[name] for name in ("ns", "name", "fd", "gen", "kind")} | {"ago_ns": 0}
         elif worst is not None:
-            each = self.everyone[worst[3]]
-            slow = worst[2] >= WARN
-            name = SLOW if slow else each.what
+            each = self.seats[worst[3]]
+            name = each.what
             ago = self.now - worst[1] - worst[2]
             longest = {
                 "ns": worst[2],
@@ -332,7 +338,7 @@ class Program:
         for row in self.rows:
             if row[0] != CALL or row[1] <= self.now - 60 * SECOND:
                 continue
-            name = SLOW if row[2] >= WARN else self.everyone[row[3]].what
+            name = self.seats[row[3]].what
             mine = found.setdefault(
                 name, {"name": name, "calls": 0, "total_ns": 0, "longest_ns": 0, "worst": None}
             )
@@ -378,38 +384,37 @@ def traffic(program: Program) -> None:
 
 def calm(program: Program) -> None:
     """The loop waits nearly all of the time, and everybody is served."""
-    program.run(WARM)
+    program.run(program.warm)
     traffic(program)
 
 
 def slow(program: Program) -> None:
     """One handler computes for a fifth of a second, now and then, and everybody waits for it."""
-    program.run(WARM)
+    program.run(program.warm)
     for ns in (148 * MS, 212 * MS, 173 * MS):
         program.hold(12, ns)
         program.run(4)
     traffic(program)
-    program.named(12).what = "Shop.respond"
-    program.find("hog", 12, share="71 %", name=SLOW)
+    program.find("hog", 12, share="71 %", name=CULPRIT)
 
 
 def spinning(program: Program) -> None:
     """A descriptor is ready in every turn, and its handler does nothing about it."""
-    program.run(WARM)
+    program.run(program.warm)
     each = program.named(6)
     program.turn_time = 4_000
-    for _ in range(9_000):
+    for _ in range(12_000):
         each.returned = IN
-        program.turn([(each, 22_000)])
+        program.turn([(each, 900_000)])
     traffic(program)
     each.state, each.inward = "busy", 118
     program.spins = 6
-    program.find("ready_unused", 6, count="9,000", what=each.what)
+    program.find("ready_unused", 6, count="12,000", what=each.what)
 
 
 def unread(program: Program) -> None:
     """A client asks for much and takes nothing: what is for it piles up, in the kernel first and then in our queue."""
-    program.run(WARM)
+    program.run(program.warm)
     traffic(program)
     each = program.named(14)
     each.state, each.wanted, each.returned = "writing", IN | OUT, IN
@@ -419,7 +424,7 @@ def unread(program: Program) -> None:
 
 def stuck(program: Program) -> None:
     """A handler does not come back."""
-    program.run(WARM)
+    program.run(program.warm)
     traffic(program)
     program.stick(12, 2_300 * MS)
 
@@ -427,8 +432,8 @@ def stuck(program: Program) -> None:
 STORIES = {"calm": calm, "slow": slow, "spinning": spinning, "unread": unread, "stuck": stuck}
 
 
-def told(name: str) -> Program:
-    """The program of that story, at the moment where it becomes interesting."""
-    program = Program()
+def told(name: str, warm: float = 30) -> Program:
+    """The program of that story, at the moment where it becomes interesting, after ``warm`` seconds of work."""
+    program = Program(warm=warm)
     STORIES[name](program)
     return program
