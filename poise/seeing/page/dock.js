@@ -2,7 +2,6 @@
 
 import { byId, mark, say } from "./dom.js";
 import { text } from "./texts.js";
-import { since } from "./units.js";
 
 /**
  * What the reader can do. @typedef {{
@@ -35,9 +34,7 @@ export class Dock {
     mark(this.slider, "max", Math.max(length - 1, 1));
     const value = paused ? index : Math.max(length - 1, 1);
     if (Number(this.slider.value) !== value) this.slider.value = String(value);
-    const where = length
-      ? text("page.dock.at", { n, ago: since(ago), ago_ns: ago })
-      : text("page.dock.empty");
+    const where = text(index < length - 1 ? "page.dock.at" : "page.dock.last", { n, ns: ago });
     const said = note || (paused ? where : text("page.dock.now", { n }));
     say(this.said, said);
     mark(this.slider, "aria-valuetext", paused ? where : text("page.dock.now", { n }));

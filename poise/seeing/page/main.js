@@ -167,7 +167,7 @@ class App {
     if (!this.frozen) return;
     this.#turnTo(index);
     this.note = "";
-    this.render();
+    this.#soon();
   }
 
   /** The strip stays where it is as long as the turn is in it. @param {number} index */

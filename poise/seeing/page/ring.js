@@ -9,8 +9,12 @@ import { drawn, element, keyed, mark, say } from "./dom.js";
 
 const RADIUS = 84;
 const WIDTH = 22;
+const STEP = 0.002; // of the ring
 const HAIR = 0.004; // of the ring
 const THIN = 0.012; // an arc below this has no room for a hair
+
+/** What is less than a pixel would only tremble. @param {number} part @returns {number} */
+const step = (part) => Math.round(part / STEP) * STEP;
 
 export class Ring {
   /** @param {HTMLElement} host */
@@ -41,10 +45,10 @@ export class Ring {
       (arc) => arc.key,
       () => drawn("circle", { r: RADIUS, "stroke-width": WIDTH, pathLength: 1 }),
       (node, arc) => {
-        const length = arc.share > THIN ? arc.share - HAIR : arc.share;
+        const length = step(arc.share > THIN ? arc.share - HAIR : arc.share);
         mark(node, "class", `arc phase-${arc.id}${arc.held ? " held" : ""}`);
-        mark(node, "stroke-dasharray", `${length.toFixed(4)} 1`);
-        mark(node, "stroke-dashoffset", (-arc.start).toFixed(4));
+        mark(node, "stroke-dasharray", `${(arc.share > 0 ? Math.max(length, STEP) : 0).toFixed(3)} 1`);
+        mark(node, "stroke-dashoffset", (-step(arc.start)).toFixed(3));
         mark(node, "visibility", arc.share > 0 ? null : "hidden");
       },
     );

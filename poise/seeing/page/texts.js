@@ -81,9 +81,12 @@ export function parts(id, args = {}) {
     .filter((piece) => piece !== "")
     .map((piece) => {
       const name = /^\{(\w+)\}$/.exec(piece)?.[1] ?? null;
-      return name === null ? { text: piece, filled: null } : { text: named(name, args[name]), filled: name };
+      return name === null ? { text: piece, filled: null } : { text: whole(named(name, args[name])), filled: name };
     });
 }
+
+/** A figure and its unit stay together at the end of a line. @param {string} said @returns {string} */
+const whole = (said) => (/^\S{1,8} \S{1,4}$/.test(said) ? said.replace(" ", "\u202f") : said);
 
 /**
  * Put the fixed texts of a part of the page into it.

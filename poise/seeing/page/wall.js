@@ -15,6 +15,8 @@ import { bytes, count, duration, NONE, rate } from "./units.js";
 /** @typedef {import("./contract.js").Row} Row */
 
 const SHOWN = 16; // rows before the reader asks for all
+const FAR = 9; // of so many rows out of sight one is renewed each time: four hundred changes a second would cost a core
+const MUCH = 65536; // bytes that wait for a peer
 const GRACE = 12; // pictures that the place of a closed descriptor is kept
 
 /** @typedef {{row: Row, life: string, closed: number}} Place `closed`: pictures since it was, 0 while it lives */
@@ -33,6 +35,9 @@ const buffered = (row) => (row.in ?? 0) + (row.queue ?? 0) + (row.out ?? 0);
 /** @param {Row} row */
 const speed = (row) => (row.rate_in ?? 0) + (row.rate_out ?? 0);
 
+/** Whether a row is shown although there is not room for all. @param {Row} row */
+const matters = (row) => row.state === "held" || (row.queue ?? 0) > 0 || (row.out ?? 0) >= MUCH;
+
 export class Wall {
   constructor() {
     this.body = byId("wall-rows");
@@ -44,8 +49,10 @@ export class Wall {
     /** @type {Place[]} */
     this.places = [];
     this.all = false;
-    /** @type {WeakMap<Element, ReturnType<typeof line>>} */
+    /** @type {WeakMap<Element, {line: ReturnType<typeof line>, renew: () => void, near: boolean, seen: string}>} */
     this.lines = new WeakMap();
+    this.round = 0;
+    this.watcher = new IntersectionObserver((seen) => this.#scrolled(seen), { rootMargin: "25%" });
     /** @type {Picture | null} */
     this.picture = null;
     byId("wall-lamps").replaceChildren(lampNames());
@@ -85,6 +92,7 @@ export class Wall {
     this.#settle(picture);
     const flags = new Map(picture.lints.filter((lint) => lint.fd !== null).map((lint) => [lifeOf(lint), lint]));
     const full = this.scale.fit(picture.rows);
+    const called = new Set(picture.calls?.map((call) => call.row && lifeOf(call.row)));
     const words = this.filter.value.toLowerCase().split(/\s+/);
     const matching = this.places.filter(({ row }) => {
       if (row.page && !this.own.checked) return false;
@@ -92,24 +100,44 @@ export class Wall {
       return words.every((word) => said.includes(word));
     });
     const shown = matching.filter(
-      ({ row, life }, index) => this.all || index < SHOWN || flags.has(life) || row.state === "held",
+      ({ row, life }, index) => this.all || index < SHOWN || flags.has(life) || matters(row),
     );
     keyed(
       this.body,
       shown,
       (place) => place.life,
-      () => {
-        const made = line();
-        this.lines.set(made.node, made);
-        return made.node;
-      },
+      () => this.#line(),
       (node, place) => {
-        const lint = flags.get(place.life);
-        const called = picture.calls?.some((call) => call.row && lifeOf(call.row) === place.life) ?? false;
-        this.lines.get(node)?.show(place, { full, flag: lint ? lint.id : null, called });
+        const about = this.lines.get(node);
+        if (!about) return;
+        const { row, life } = place;
+        const more = { full, flag: flags.get(life)?.id ?? null, called: called.has(life) };
+        const changed = `${row.state} ${more.flag}`;
+        about.renew = () => about.line.show({ row, life }, more);
+        if (about.near || this.round++ % FAR === 0 || !picture.live || about.seen !== changed) about.renew();
+        about.seen = changed;
       },
     );
     this.#said(picture, matching.length, shown.length, full);
+  }
+
+  /** @returns {Element} a row, which is kept up to date while it is near what the reader sees, and now and then else */
+  #line() {
+    const made = line();
+    this.lines.set(made.node, { line: made, renew: () => {}, near: true, seen: "" });
+    this.watcher.observe(made.node);
+    return made.node;
+  }
+
+  /** @param {IntersectionObserverEntry[]} seen */
+  #scrolled(seen) {
+    for (const { target, isIntersecting } of seen) {
+      const about = this.lines.get(target);
+      if (!about) continue;
+      if (!target.isConnected) this.watcher.unobserve(target);
+      about.near = isIntersecting;
+      if (isIntersecting) about.renew();
+    }
   }
 
   /** @param {Picture} picture @param {number} matching @param {number} shown @param {number} full */
@@ -121,9 +149,16 @@ export class Wall {
     byId("wall-none").hidden = shown > 0;
   }
 
+  /** Those that come first, in a good order: of the most used ones, as they are told, by number. @param {Row[]} rows @returns {Row[]} */
+  #arrived(rows) {
+    if (this.places.length) return rows;
+    const [most, rest] = [rows.slice(0, SHOWN), rows.slice(SHOWN)];
+    return [...most.sort(ORDERS["fd"]), ...rest.sort(ORDERS["fd"])];
+  }
+
   /** Give every row of the picture its place. @param {Picture} picture */
   #settle(picture) {
-    const rows = new Map(picture.rows.map((row) => [lifeOf(row), row]));
+    const rows = new Map(this.#arrived(picture.rows).map((row) => [lifeOf(row), row]));
     for (const place of this.places) {
       const row = rows.get(place.life);
       if (row) {
@@ -185,7 +220,7 @@ function line() {
   );
   return {
     node,
-    /** @param {Place} place @param {{full: number, flag: string | null, called: boolean}} more */
+    /** @param {{row: Row, life: string}} place @param {{full: number, flag: string | null, called: boolean}} more */
     show({ row, life }, more) {
       mark(node, "data-life", life);
       mark(node, "class", [`is-${row.state}`, more.called ? "called" : "", more.flag ? "flagged" : ""].join(" ").trim());

@@ -14,6 +14,11 @@ from tests.support.browser import Browser, Page
 PATIENCE = 20_000  # milliseconds
 
 
+def plain(text: object) -> str:
+    """With an ordinary space between a figure and its unit."""
+    return str(text).replace("\N{NARROW NO-BREAK SPACE}", " ")
+
+
 class Shown:
     """The page and what is behind it."""
 
@@ -53,11 +58,11 @@ class Shown:
         return self.page.js(expression)
 
     def text(self, selector: str) -> str:
-        return str(self.js(f"document.querySelector({json.dumps(selector)})?.textContent ?? ''"))
+        return plain(self.js(f"document.querySelector({json.dumps(selector)})?.textContent ?? ''"))
 
     def all(self, selector: str) -> list[str]:
         found = self.js(f"[...document.querySelectorAll({json.dumps(selector)})].map(e => e.textContent)")
-        return [str(each) for each in found]
+        return [plain(each) for each in found]
 
     def rows(self) -> list[str]:
         """The numbers of the descriptors, from top to bottom."""

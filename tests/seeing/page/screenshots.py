@@ -103,7 +103,9 @@ def take(
                                 page.js("new Promise(done => setTimeout(done, 150))")
                                 stem = f"{story}-{width}-{theme}-{language}"
                                 made.append(out / f"{stem}.png")
-                                page.window(width, int(page.js("document.documentElement.scrollHeight")))
+                                for _ in range(2):  # what is drawn may change how high it is
+                                    page.window(width, int(page.js("document.body.scrollHeight")))
+                                    page.js("new Promise(done => setTimeout(done, 150))")
                                 whole(page, made[-1])
                                 if sections and width == 1280:
                                     for section in SECTIONS:

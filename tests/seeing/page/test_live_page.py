@@ -60,7 +60,7 @@ def test_it_stays_live_while_the_loop_is_stuck_and_shows_it_growing(calm: Shown)
         calm.tell()
         seen.append((calm.text("#hold-for"), calm.text("#ring strong")))
         spoken.add(calm.text("#spoken"))
-    assert [each.replace("\N{NARROW NO-BREAK SPACE}", " ") for each, _ in seen] == [
+    assert [each for each, _ in seen] == [
         "400 ms",
         "1.60 s",
         "3.00 s",
@@ -134,7 +134,7 @@ def test_the_figures_of_strip_and_plots_are_one_click_away(calm: Shown) -> None:
 
 
 def test_its_own_cost_is_shown(calm: Shown) -> None:
-    assert "0.4\N{NARROW NO-BREAK SPACE}% of one core" in calm.text("#cost-said")
+    assert "0.4 % of one core" in calm.text("#cost-said")
 
 
 # -- the wall ----------------------------------------------------------------------------------------------
@@ -205,7 +205,7 @@ def test_paused_the_page_stands_still_and_goes_back_turn_by_turn(slow: Shown) ->
     slow.page.click("#back")
     slow.page.click("#forward")
     slow.page.click("#back")
-    assert slow.turn == last - 2
+    slow.until(f'document.getElementById("strip").ariaValueNow == {last - 2}')
     assert slow.text("h1").startswith(f"Turn {last - 2:,}")
     slow.page.click("#pause")
     assert slow.js("document.body.dataset.mode") == "live"
@@ -221,11 +221,11 @@ def test_the_scrubber_leads_to_the_turn_that_was_slow(slow: Shown) -> None:
         f"""(() => {{ const scrub = document.getElementById("scrub");
                       scrub.value = Number(scrub.max) - {back}; scrub.dispatchEvent(new Event("input")); }})()"""
     )
-    assert slow.turn == slowest[0]
+    slow.until(f'document.getElementById("strip").ariaValueNow == {slowest[0]}')
     [call] = slow.all("#calls tr")
     assert call.startswith("+")
     assert "12 Shop.respond" in call
-    assert call.endswith("212\N{NARROW NO-BREAK SPACE}ms")
+    assert call.endswith("212 ms")
     assert slow.all("tr.called .fd") == ["12"]
     assert slow.text("#hold-function") == "Report.render"
 
@@ -238,7 +238,7 @@ def test_the_strip_is_walked_with_the_keys(slow: Shown) -> None:
     assert slow.js("document.body.dataset.mode") == "paused"
     assert "worked" in slow.js('document.getElementById("strip").ariaValueText')
     slow.page.press("ArrowLeft", "ArrowRight", "ArrowLeft")
-    assert slow.turn == last - 2
+    slow.until(f'document.getElementById("strip").ariaValueNow == {last - 2}')
     slow.page.press("Escape")
     assert slow.js("document.body.dataset.mode") == "live"
 
@@ -258,9 +258,10 @@ def test_save_trace(slow: Shown, tmp_path: Path) -> None:
     slow.page.click("#save")
     slow.until('document.getElementById("dock-said").textContent.includes("Saved")')
     name = slow.text("#dock-said").split()[2].rstrip(".")
-    slow.page.until(
-        lambda: (tmp_path / name).exists() or slow.page.call("Runtime.evaluate", expression="0") is None
-    )
+    for _ in range(500):
+        if (tmp_path / name).exists():
+            break
+        slow.drawn()
     trace = json.loads((tmp_path / name).read_text())
     slices = [event for event in trace["traceEvents"] if event["ph"] == "X"]
     assert max(slice_["dur"] for slice_ in slices if slice_["cat"] == "call") == pytest.approx(212_000)
@@ -326,12 +327,12 @@ def test_without_the_token_the_page_says_what_to_do(browser: Browser) -> None:
 def test_the_language_changes_and_the_place_stays(slow: Shown) -> None:
     assert slow.js("document.documentElement.lang") == "en"
     slow.js('document.getElementById("holders").scrollIntoView({block: "start", behavior: "instant"})')
-    top = 'Math.round(document.getElementById("holders").getBoundingClientRect().top)'
+    top = 'document.getElementById("holders").getBoundingClientRect().top + 0'
     before = slow.js(top)
     slow.js("document.querySelector('[data-speak=zh]').click()")
     assert slow.js("document.documentElement.lang") == "zh-Hans"
     assert slow.text("h1").endswith("其他人只能等。")
-    assert slow.js(top) == before
+    assert abs(slow.js(top) - before) <= 1
     slow.page.go("about:blank")
     slow.page.go(slow.feed.url)
     slow.until("document.body.dataset.shown !== undefined")
