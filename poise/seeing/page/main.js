@@ -197,7 +197,7 @@ class App {
     if (event.defaultPrevented || event.altKey || event.ctrlKey || event.metaKey) return;
     const control = event.target instanceof Element && event.target.closest("input, select, button, a, summary, [tabindex]");
     if (event.key === "Escape") {
-      if (event.target === byId("wall-filter")) /** @type {HTMLElement} */ (event.target).blur();
+      if (event.target === byId("wall-filter")) this.wall.unfilter();
       else this.live();
     } else if (control) return;
     else if (event.key === "/") byId("wall-filter").focus();

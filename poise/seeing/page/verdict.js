@@ -27,7 +27,9 @@ export class VerdictView {
     const { verdict, numbers, hello } = picture;
     mark(document.body, "data-verdict", verdict.id);
     this.#sentence(verdict);
-    say(byId("program"), [hello.program, `pid ${hello.pid}`, hello.poller, `Python ${hello.python}`, hello.system].join(" · "));
+    const loop = hello.loop === "poise" ? hello.poller : hello.loop;
+    say(byId("program"), [hello.program, `pid ${hello.pid}`, loop, `Python ${hello.python}`, hello.system].join(" · "));
+    document.title = `${picture.live && picture.turn.stuck ? "■ " : ""}${hello.program} · Poise`;
     say(byId("when"), clock(picture.wall));
     say(byId("mode"), picture.live ? "" : text(hello.replay ? "page.mode.replay" : "page.mode.paused"));
     say(byId("number-busy"), share(numbers.busy));

@@ -73,6 +73,13 @@ export class Wall {
     });
   }
 
+  /** Show all again, and let go of the field. */
+  unfilter() {
+    this.filter.value = "";
+    this.filter.blur();
+    if (this.picture) this.show(this.picture);
+  }
+
   /** @param {string} name */
   #sort(name) {
     const order = ORDERS[name];

@@ -70,6 +70,7 @@ def test_it_stays_live_while_the_loop_is_stuck_and_shows_it_growing(calm: Shown)
     assert "3.0 s" in calm.text("h1")
     assert len(spoken) == 1, "a reader of screens hears it once"
     assert "Report.render" in calm.text("#hold")
+    assert calm.js("document.title") == "■ shop · Poise"
     assert "/srv/shop/report.py:42" in calm.text("#hold-place")
     assert "192.0.2.14:51148" in calm.text("#hold-whom")
     assert calm.text("tr.is-held .fd") == "12"
@@ -170,6 +171,8 @@ def test_rows_are_ordered_when_asked_and_filtered(calm: Shown) -> None:
     calm.js('document.getElementById("wall-filter").value = ""')
     calm.page.type("198.51")
     assert calm.rows() == ["17"]
+    calm.page.press("Escape")
+    assert len(calm.rows()) == 14
 
 
 def test_the_pages_own_descriptor_can_be_left_out(calm: Shown) -> None:
