@@ -36,7 +36,7 @@ const buffered = (row) => (row.in ?? 0) + (row.queue ?? 0) + (row.out ?? 0);
 const speed = (row) => (row.rate_in ?? 0) + (row.rate_out ?? 0);
 
 /** Whether a row is shown although there is not room for all. @param {Row} row */
-const matters = (row) => row.state === "held" || (row.queue ?? 0) > 0 || (row.out ?? 0) >= MUCH;
+const matters = (row) => (row.queue ?? 0) > 0 || (row.out ?? 0) >= MUCH;
 
 export class Wall {
   constructor() {
@@ -99,6 +99,8 @@ export class Wall {
     this.#settle(picture);
     const flags = new Map(picture.lints.filter((lint) => lint.fd !== null).map((lint) => [lifeOf(lint), lint]));
     const full = this.scale.fit(picture.rows);
+    const { stuck } = picture.turn;
+    const holder = stuck && picture.live && stuck.fd !== null ? lifeOf(stuck) : null;
     const called = new Set(picture.calls?.map((call) => call.row && lifeOf(call.row)));
     const words = this.filter.value.toLowerCase().split(/\s+/);
     const matching = this.places.filter(({ row }) => {
@@ -107,7 +109,7 @@ export class Wall {
       return words.every((word) => said.includes(word));
     });
     const shown = matching.filter(
-      ({ row, life }, index) => this.all || index < SHOWN || flags.has(life) || matters(row),
+      ({ row, life }, index) => this.all || index < SHOWN || flags.has(life) || life === holder || matters(row),
     );
     keyed(
       this.body,
@@ -118,8 +120,8 @@ export class Wall {
         const about = this.lines.get(node);
         if (!about) return;
         const { row, life } = place;
-        const more = { full, flag: flags.get(life)?.id ?? null, called: called.has(life) };
-        const changed = `${row.state} ${more.flag}`;
+        const more = { full, flag: flags.get(life)?.id ?? null, called: called.has(life), holds: life === holder };
+        const changed = `${row.state} ${more.flag} ${more.holds}`;
         about.renew = () => about.line.show({ row, life }, more);
         if (about.near || this.round++ % FAR === 0 || !picture.live || about.seen !== changed) about.renew();
         about.seen = changed;
@@ -194,7 +196,7 @@ const stateWord = (state) => text(`state.${state}`);
 
 /** @param {string} lint @returns {string} its name in a few words */
 function flagWord(lint) {
-  const id = `lint.${lint}.name`;
+  const id = `page.flag.${lint}`;
   return text(known(id) ? id : "page.flag");
 }
 
@@ -227,10 +229,10 @@ function line() {
   );
   return {
     node,
-    /** @param {{row: Row, life: string}} place @param {{full: number, flag: string | null, called: boolean}} more */
+    /** @param {{row: Row, life: string}} place @param {{full: number, flag: string | null, called: boolean, holds: boolean}} more */
     show({ row, life }, more) {
       mark(node, "data-life", life);
-      mark(node, "class", [`is-${row.state}`, more.called ? "called" : "", more.flag ? "flagged" : ""].join(" ").trim());
+      mark(node, "class", [`is-${row.state}`, more.called ? "called" : "", more.flag ? "flagged" : "", more.holds ? "holds" : ""].join(" ").trim());
       say(fd, String(row.fd));
       mark(fd, "title", text("page.wall.life", { gen: row.gen }));
       say(what, row.what);

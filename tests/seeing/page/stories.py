@@ -165,7 +165,9 @@ class Program:
     def stick(self, fd: int, ns: int) -> None:
         """One call takes too long and is not over: ``ns`` so far."""
         each = self.named(fd)
-        each.state = "held"
+        for other in self.everyone[3:9]:
+            other.state, other.inward = "held", 80
+        each.state, each.inward = "busy", 0
         if self.stuck is None:
             self.n += 1
         began = self.now - (self.stuck["ns"] if self.stuck else 0)
@@ -174,11 +176,11 @@ class Program:
         where = {"file": SLOW_FILE, "line": SLOW_LINE, "stack": STACK}
         self.stuck = {"ns": ns, "cpu_ns": ns * 97 // 100, "kind": "computing"} | whom | where
 
-    def find(self, lint: str, fd: int, **args: Any) -> None:
+    def find(self, lint: str, fd: int, **args: str) -> None:
         each = self.named(fd)
-        self.lints.append(
-            {"id": lint, "fd": fd, "gen": each.gen, "peer": each.peer, "args": args, "since": self.now}
-        )
+        known = {"fd": f"{fd}.{each.gen}", "name": each.what, "peer": each.peer or each.kind}
+        whose = {"fd": fd, "gen": each.gen, "peer": each.peer}
+        self.lints.append({"id": lint, "args": known | args, "since": self.now - 9 * SECOND} | whose)
 
     def open(self, fd: int) -> None:
         new = Descriptor(fd, "connection", "Shop.respond", f"203.0.113.{fd % 250}:40{fd:03}")
@@ -395,7 +397,7 @@ def slow(program: Program) -> None:
         program.hold(12, ns)
         program.run(4)
     traffic(program)
-    program.find("hog", 12, share="71 %", name=CULPRIT)
+    program.find("hog", 12, times="3", longest="212 ms")
 
 
 def spinning(program: Program) -> None:
@@ -409,7 +411,7 @@ def spinning(program: Program) -> None:
     traffic(program)
     each.state, each.inward = "busy", 118
     program.spins = 6
-    program.find("ready_unused", 6, count="12,000", what=each.what)
+    program.find("unused", 6, rate="1,100")
 
 
 def unread(program: Program) -> None:
@@ -419,7 +421,7 @@ def unread(program: Program) -> None:
     each = program.named(14)
     each.state, each.wanted, each.returned = "writing", IN | OUT, IN
     each.out, each.queue, each.rate_out = 2_600 * KIB, 11 * MIB, 0.0
-    program.find("peer_not_reading", 14, queue="11 MiB", out="2.5 MiB")
+    program.find("peer_not_reading", 14, waiting="13.5 MiB", time="9.0 s")
 
 
 def stuck(program: Program) -> None:

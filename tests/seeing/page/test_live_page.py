@@ -73,7 +73,8 @@ def test_it_stays_live_while_the_loop_is_stuck_and_shows_it_growing(calm: Shown)
     assert calm.js("document.title") == "■ shop · Poise"
     assert "/srv/shop/report.py:42" in calm.text("#hold-place")
     assert "192.0.2.14:51148" in calm.text("#hold-whom")
-    assert calm.text("tr.is-held .fd") == "12"
+    assert calm.text("tr.holds .fd") == "12"
+    assert "waits for the loop" in calm.text('[data-life="10.1"] .state')
 
 
 def test_which_handler_is_slow_is_said_first(slow: Shown) -> None:
@@ -93,7 +94,8 @@ def test_which_client_does_not_read_is_said_at_the_top_and_marked_in_its_row(bro
         )
         assert full[0] == 0
         assert full[1] == pytest.approx(100 * 11 / 16, abs=0.1)
-        assert "pause_writing" in shown.text("#lints-list .fix")
+        assert "backpressure" in shown.text("#lints-list .fix")
+        assert shown.text("tr.flagged .flag") == "does not read"
 
 
 def test_a_lamp_says_what_was_asked_for_and_what_was_reported(browser: Browser) -> None:
@@ -186,7 +188,7 @@ def test_of_many_rows_some_are_shown_and_those_that_matter_always(browser: Brows
     program = told("calm")
     for fd in range(30, 190):
         program.open(fd)
-    program.find("hog", 188, share="60 %", name="x")
+    program.find("hog", 188, times="4", longest="60 ms")
     with showing(browser, program) as shown:
         assert len(shown.rows()) == 17
         assert shown.rows()[-1] == "188"

@@ -10,6 +10,7 @@ from poise.seeing.page_texts import TEXTS
 from tests.seeing.page.fake_feed import PAGE
 
 ASSEMBLED = (
+    "page.flag.",
     "page.kind.",
     "page.calls.",
     "page.phase.",
