@@ -17,7 +17,8 @@ export function figures(host, heads, rows) {
   const table = element("table", { class: "plain" }, element("thead", {}, head), body);
   const frame = element("div", { class: "scrolls", tabindex: 0, role: "group", "data-label": "page.figures" }, table);
   const fold = element("details", { class: "figures" }, element("summary", { "data-text": "page.figures" }), frame);
-  let before = 0;
+  let before = -Infinity;
+  let due = false;
   const fill = () => {
     keyed(
       body,
@@ -32,9 +33,13 @@ export function figures(host, heads, rows) {
   apply(fold);
   return {
     renew() {
-      if (!fold.open || performance.now() - before < CALM) return;
-      before = performance.now();
-      fill();
+      if (!fold.open || due) return;
+      due = true;
+      setTimeout(() => {
+        due = false;
+        before = performance.now();
+        fill();
+      }, Math.max(0, before + CALM - performance.now()));
     },
   };
 }

@@ -35,7 +35,7 @@ export class VerdictView {
     say(byId("number-busy"), share(numbers.busy));
     const { longest } = numbers;
     say(byId("number-longest"), longest ? duration(longest.ns) : NONE);
-    say(byId("longest-who"), longest ? text("page.longest.who", { name: longest.name, ago_ns: longest.ago_ns }) : "");
+    say(byId("longest-who"), longest ? text(longest.ago_ns ? "page.longest.who" : "page.longest.now", { name: longest.name, ago_ns: longest.ago_ns }) : "");
     say(byId("number-lag"), duration(numbers.lag_p99_ns));
     say(byId("number-open"), count(numbers.open));
     say(byId("number-turns"), count(numbers.turns_per_s));

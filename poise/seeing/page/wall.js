@@ -47,7 +47,9 @@ export class Wall {
     this.more = byId("wall-more");
     this.scale = new Scale();
     /** @type {Place[]} */
-    this.places = [];
+    this.present = [];
+    /** The places while the past is shown, which must not disturb those of the present. @type {Place[] | null} */
+    this.past = null;
     this.all = false;
     /** @type {WeakMap<Element, {line: ReturnType<typeof line>, renew: () => void, near: boolean, seen: string}>} */
     this.lines = new WeakMap();
@@ -84,7 +86,8 @@ export class Wall {
   #sort(name) {
     const order = ORDERS[name];
     if (!order) return;
-    this.places = this.places.filter((place) => !place.closed).sort((a, b) => order(a.row, b.row));
+    this.present = this.present.filter((place) => !place.closed);
+    for (const places of [this.present, this.past]) places?.sort((a, b) => order(a.row, b.row));
     this.order.value = name;
     for (const head of document.querySelectorAll("#wall th[data-sorts]")) {
       const sorted = head.getAttribute("data-sorts") === name;
@@ -96,14 +99,15 @@ export class Wall {
   /** @param {Picture} picture */
   show(picture) {
     this.picture = picture;
-    this.#settle(picture);
+    const places = this.#settle(picture);
     const flags = new Map(picture.lints.filter((lint) => lint.fd !== null).map((lint) => [lifeOf(lint), lint]));
     const full = this.scale.fit(picture.rows);
     const { stuck } = picture.turn;
     const holder = stuck && picture.live && stuck.fd !== null ? lifeOf(stuck) : null;
     const called = new Set(picture.calls?.map((call) => call.row && lifeOf(call.row)));
     const words = this.filter.value.toLowerCase().split(/\s+/);
-    const matching = this.places.filter(({ row }) => {
+    const matching = places.filter(({ row, closed }) => {
+      if (closed && !picture.live) return false;
       if (row.page && !this.own.checked) return false;
       const said = `${row.fd} ${row.kind} ${row.what} ${row.peer ?? ""} ${stateWord(row.state)}`.toLowerCase();
       return words.every((word) => said.includes(word));
@@ -160,15 +164,17 @@ export class Wall {
 
   /** Those that come first, in a good order: of the most used ones, as they are told, by number. @param {Row[]} rows @returns {Row[]} */
   #arrived(rows) {
-    if (this.places.length) return rows;
+    if (this.present.length || this.past?.length) return rows;
     const [most, rest] = [rows.slice(0, SHOWN), rows.slice(SHOWN)];
     return [...most.sort(ORDERS["fd"]), ...rest.sort(ORDERS["fd"])];
   }
 
-  /** Give every row of the picture its place. @param {Picture} picture */
+  /** Give every row of the picture its place. @param {Picture} picture @returns {Place[]} */
   #settle(picture) {
+    this.past = picture.live ? null : (this.past ?? this.present.map((place) => ({ ...place })));
+    const places = this.past ?? this.present;
     const rows = new Map(this.#arrived(picture.rows).map((row) => [lifeOf(row), row]));
-    for (const place of this.places) {
+    for (const place of places) {
       const row = rows.get(place.life);
       if (row) {
         place.row = row;
@@ -179,15 +185,16 @@ export class Wall {
         place.closed += 1;
       }
     }
-    const free = this.places.filter((place) => place.closed > 1);
+    const free = picture.live ? places.filter((place) => place.closed > 1) : [];
     for (const [life, row] of rows) {
       const taken = free.shift();
       if (taken) Object.assign(taken, { row, life, closed: 0 });
-      else this.places.push({ row, life, closed: 0 });
+      else places.push({ row, life, closed: 0 });
     }
     const looking = this.body.matches(":hover") || this.body.contains(document.activeElement);
-    const keep = picture.live && looking ? Infinity : picture.live ? GRACE : 0;
-    this.places = this.places.filter((place) => place.closed <= keep);
+    if (!picture.live) return places;
+    if (!looking) this.present = places.filter((place) => place.closed <= GRACE);
+    return this.present;
   }
 }
 

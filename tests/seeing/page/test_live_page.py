@@ -159,6 +159,14 @@ def test_a_row_keeps_its_place_while_it_lives(calm: Shown) -> None:
     assert calm.rows().index("16") == before.index("16"), "nothing is sorted behind one's back"
 
 
+def test_the_past_does_not_disturb_the_places_of_the_present(calm: Shown) -> None:
+    before = calm.rows()
+    calm.pause()
+    assert "3" not in calm.rows(), "of which nothing is recorded"
+    calm.page.click("#pause")
+    assert calm.rows() == before
+
+
 def test_rows_are_ordered_when_asked_and_filtered(calm: Shown) -> None:
     calm.program.named(16).held_ns += 10**12
     calm.tell()
