@@ -3,13 +3,12 @@
  * its place stays, dimmed, until a new one takes it or nobody is looking; rows are put in another order only when the reader asks.
  */
 
-import { byId, element, keyed, mark, say } from "./dom.js";
-import { lampNames, lamps } from "./lamps.js";
-import { levels, Scale } from "./levels.js";
-import { reshape, shape } from "./marks.js";
+import { byId, keyed, mark, say } from "./dom.js";
+import { lampNames } from "./lamps.js";
+import { Scale } from "./levels.js";
 import { lifeOf } from "./model.js";
-import { known, text } from "./texts.js";
-import { bytes, count, duration, NONE, rate } from "./units.js";
+import { buffered, descriptorRow, stateWord } from "./row.js";
+import { text } from "./texts.js";
 
 /** @typedef {import("./contract.js").Picture} Picture */
 /** @typedef {import("./contract.js").Row} Row */
@@ -31,8 +30,6 @@ const ORDERS = /** @type {Record<string, (a: Row, b: Row) => number>} */ ({
 });
 
 /** @param {Row} row */
-const buffered = (row) => (row.in ?? 0) + (row.queue ?? 0) + (row.out ?? 0);
-/** @param {Row} row */
 const speed = (row) => (row.rate_in ?? 0) + (row.rate_out ?? 0);
 
 /** Whether a row is shown although there is not room for all. @param {Row} row */
@@ -51,7 +48,7 @@ export class Wall {
     /** The places while the past is shown, which must not disturb those of the present. @type {Place[] | null} */
     this.past = null;
     this.all = false;
-    /** @type {WeakMap<Element, {line: ReturnType<typeof line>, renew: () => void, near: boolean, seen: string}>} */
+    /** @type {WeakMap<Element, {line: ReturnType<typeof descriptorRow>, renew: () => void, near: boolean, seen: string}>} */
     this.lines = new WeakMap();
     this.round = 0;
     this.watcher = new IntersectionObserver((seen) => this.#scrolled(seen), { rootMargin: "25%" });
@@ -126,7 +123,7 @@ export class Wall {
         const { row, life } = place;
         const more = { full, flag: flags.get(life)?.id ?? null, called: called.has(life), holds: life === holder };
         const changed = `${row.state} ${more.flag} ${more.holds}`;
-        about.renew = () => about.line.show({ row, life }, more);
+        about.renew = () => about.line.show(row, more);
         if (about.near || this.round++ % FAR === 0 || !picture.live || about.seen !== changed) about.renew();
         about.seen = changed;
       },
@@ -136,7 +133,7 @@ export class Wall {
 
   /** @returns {Element} a row, which is kept up to date while it is near what the reader sees, and now and then else */
   #line() {
-    const made = line();
+    const made = descriptorRow();
     this.lines.set(made.node, { line: made, renew: () => {}, near: true, seen: "" });
     this.watcher.observe(made.node);
     return made.node;
@@ -196,71 +193,4 @@ export class Wall {
     if (!looking) this.present = places.filter((place) => place.closed <= GRACE);
     return this.present;
   }
-}
-
-/** @param {string} state @returns {string} */
-const stateWord = (state) => text(`state.${state}`);
-
-/** @param {string} lint @returns {string} its name in a few words */
-function flagWord(lint) {
-  const id = `page.flag.${lint}`;
-  return text(known(id) ? id : "page.flag");
-}
-
-/** One row and what keeps it up to date. */
-function line() {
-  const fd = element("td", { class: "fd", role: "cell" });
-  const what = element("span", { class: "name" });
-  const flag = element("a", { class: "flag", href: "#lints", hidden: true }, shape("flag"), element("span"));
-  const about = element("small");
-  const name = element("th", { scope: "row", role: "rowheader", class: "what" }, what, flag, about);
-  const glyph = shape("waiting");
-  const word = element("span");
-  const state = element("td", { class: "state", role: "cell" }, glyph, word);
-  const six = lamps();
-  const three = levels();
-  const inward = element("span", { class: "inward" });
-  const outward = element("span", { class: "outward" });
-  const held = element("span");
-  const longest = element("small");
-  const node = element(
-    "tr",
-    { role: "row" },
-    fd,
-    name,
-    state,
-    element("td", { class: "lit", role: "cell" }, six.node),
-    element("td", { class: "bytes", role: "cell" }, three.node),
-    element("td", { class: "rate", role: "cell" }, inward, outward),
-    element("td", { class: "held-for", role: "cell" }, held, longest),
-  );
-  return {
-    node,
-    /** @param {{row: Row, life: string}} place @param {{full: number, flag: string | null, called: boolean, holds: boolean}} more */
-    show({ row, life }, more) {
-      mark(node, "data-life", life);
-      mark(node, "class", [`is-${row.state}`, more.called ? "called" : "", more.flag ? "flagged" : "", more.holds ? "holds" : ""].join(" ").trim());
-      say(fd, String(row.fd));
-      mark(fd, "title", text("page.wall.life", { gen: row.gen }));
-      say(what, row.what);
-      say(about, [kindWord(row), row.peer ?? ""].filter(Boolean).join(" · "));
-      flag.hidden = more.flag === null;
-      if (more.flag && flag.lastElementChild) say(flag.lastElementChild, flagWord(more.flag));
-      reshape(glyph, row.state);
-      say(word, stateWord(row.state));
-      six.show(row.wanted, row.returned);
-      three.show(row, more.full);
-      say(inward, row.rate_in ? text("page.wall.in", { rate: rate(row.rate_in) }) : row.rate_out ? "" : NONE);
-      say(outward, row.rate_out ? text("page.wall.out", { rate: rate(row.rate_out) }) : "");
-      say(held, row.held_ns ? duration(row.held_ns) : NONE);
-      say(longest, row.held_ns ? text("page.wall.longest", { ns: row.longest_ns }) : "");
-      mark(node, "title", text("page.wall.events", { count: count(row.events), buffered: bytes(buffered(row)) }));
-    },
-  };
-}
-
-/** @param {Row} row @returns {string} */
-function kindWord({ kind, page }) {
-  const id = `page.kind.${page ? "page" : kind}`;
-  return known(id) ? text(id) : kind;
 }

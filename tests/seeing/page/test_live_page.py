@@ -313,8 +313,8 @@ def test_a_broken_line_is_taken_up_again(calm: Shown) -> None:
     assert "trying again" in calm.text("#connection:not([hidden])")
     calm.until('document.body.dataset.connection === "open"')
     calm.program.run(1)
-    calm.tell()
-    assert calm.turn == calm.program.n
+    calm.feed.tell(calm.program.state())
+    calm.until(f'document.getElementById("strip").ariaValueNow == {calm.program.n}')
 
 
 def test_when_the_program_has_gone_the_page_keeps_the_last_picture_and_says_so(browser: Browser) -> None:
