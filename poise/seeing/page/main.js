@@ -170,14 +170,16 @@ class App {
     this.#soon();
   }
 
-  /** The strip stays where it is as long as the turn is in it. @param {number} index */
+  /** The strip stays where it is as long as the turn is in it; else it moves by a turn, or has a far one in its middle. @param {number} index */
   #turnTo(index) {
     const { frozen } = this;
     if (!frozen) return;
-    frozen.index = Math.min(Math.max(index, 0), frozen.past.length - 1);
+    const end = frozen.past.length - 1;
+    frozen.index = Math.min(Math.max(index, 0), end);
     const first = Math.max(0, frozen.last + 1 - STRIP);
-    if (frozen.index > frozen.last) frozen.last = frozen.index;
-    else if (frozen.index < first) frozen.last = Math.min(frozen.index + STRIP - 1, frozen.past.length - 1);
+    if (frozen.index === first - 1) frozen.last -= 1;
+    else if (frozen.index === frozen.last + 1) frozen.last += 1;
+    else if (frozen.index < first || frozen.index > frozen.last) frozen.last = Math.min(frozen.index + STRIP / 2, end);
   }
 
   async save() {

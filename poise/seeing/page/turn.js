@@ -2,7 +2,7 @@
 
 import { byId, element, keyed, mark, say } from "./dom.js";
 import { figures } from "./figures.js";
-import { lamps } from "./lamps.js";
+import { lampNames, lamps } from "./lamps.js";
 import { Ring } from "./ring.js";
 import { Strip, workOf } from "./strip.js";
 import { text } from "./texts.js";
@@ -30,6 +30,7 @@ export class TurnView {
     this.said = byId("strip-said");
     this.body = byId("phases");
     this.calls = byId("calls");
+    byId("calls-lamps").replaceChildren(lampNames());
     /** @type {Picture | null} */
     this.picture = null;
     this.stripped = -Infinity;
@@ -51,8 +52,7 @@ export class TurnView {
     this.picture = picture;
     const { stuck } = picture.turn;
     const parts = this.#parts(picture);
-    this.#ring(picture, parts);
-    this.#legend(parts);
+    this.#legend(parts, this.#ring(picture, parts));
     const chosen = picture.selected?.[0] ?? null;
     const growing = picture.live && stuck ? stuck.ns : 0;
     if (!this.#tooSoon(picture)) this.strip.show(picture.strip, { chosen, growing, warn: picture.hello.thresholds.warn_ns });
@@ -91,7 +91,10 @@ export class TurnView {
     return { parts, turns, total };
   }
 
-  /** @param {Picture} picture @param {{parts: Parts, turns: number, total: number}} summed */
+  /**
+   * @param {Picture} picture @param {{parts: Parts, turns: number, total: number}} summed
+   * @returns {Set<string>} the parts of which something was held for too long
+   */
   #ring(picture, { parts, turns, total }) {
     const whole = total || 1;
     const held = picture.live && picture.turn.stuck !== null;
@@ -103,6 +106,7 @@ export class TurnView {
     const small = one ? text("page.turn.one", { n }) : text(turns === 1 ? "page.turn.mean.one" : "page.turn.mean", { turns });
     const label = PHASES.map((id) => `${text(`page.phase.${id}`)} ${share(parts[id] / whole)}`).join(", ");
     this.ring.show({ arcs, big: duration(total), small, label: `${small}: ${label}` });
+    return new Set(arcs.filter((arc) => arc.held).map((arc) => arc.id));
   }
 
   /**
@@ -118,8 +122,8 @@ export class TurnView {
     return [...slices, { id: "handle", share: rest / whole }];
   }
 
-  /** @param {{parts: Parts, total: number}} summed */
-  #legend({ parts, total }) {
+  /** @param {{parts: Parts, total: number}} summed @param {Set<string>} held */
+  #legend({ parts, total }, held) {
     keyed(
       this.body,
       PHASES,
@@ -131,6 +135,7 @@ export class TurnView {
       },
       (row, id) => {
         const [name, took, part] = row.children;
+        if (name?.firstElementChild) mark(name.firstElementChild, "class", `swatch phase-${id}${held.has(id) ? " held" : ""}`);
         if (name?.lastElementChild) say(name.lastElementChild, text(`page.phase.${id}`));
         if (took) say(took, duration(parts[id]));
         if (part) say(part, share(total ? parts[id] / total : 0));
