@@ -114,7 +114,7 @@ function renewStall(node, stall, { at }) {
     kind: text(`kind.${stall.kind}`),
     place: place(stall.file, stall.line),
     whom,
-    ago: since(at - stall.at),
+    ago: since(at - stall.at - stall.ns),
   };
   if (summary) say(summary, text("page.stalls.one", args));
 }
