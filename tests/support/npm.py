@@ -13,6 +13,7 @@ import pytest
 
 PLACE = Path(__file__).parents[2] / ".venv" / "npm"
 PATIENCE = 50  # seconds
+NEWLINE = "\n"
 
 
 def package(name: str, version: str) -> Path:
@@ -52,5 +53,5 @@ def package(name: str, version: str) -> Path:
             pytest.skip(f"{name} cannot be fetched: npm took more than {PATIENCE} s")
         if done.returncode or not folder.is_dir():
             shutil.rmtree(prefix, ignore_errors=True)
-            pytest.skip(f"{name} cannot be fetched: {done.stderr.strip().splitlines()[:1]}")
+            pytest.skip(f"{name} cannot be fetched: {done.stderr.strip().partition(NEWLINE)[0]}")
     return folder

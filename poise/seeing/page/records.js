@@ -104,7 +104,7 @@ export class Past {
       level: "recorder",
       verdict: {
         id: worst ? "page.past" : "page.past.idle",
-        args: { n: moment.n, from: moment.t0, ns: work, name: worst?.name ?? "", longest_ns: longest, ago_ns: this.ago(index) },
+        args: { n: moment.n, ns: work, name: worst?.name ?? "", longest_ns: longest, ago_ns: this.ago(index) },
       },
       numbers: this.#numbers(index, at, rows.length, lags.p99),
       cost: null,

@@ -97,10 +97,9 @@ export class VerdictView {
   }
 }
 
-/** The longest hold of the last minute that was too long, if the sentence is about holds. @param {Picture} picture */
-function worstOf({ verdict, stalls, at, hello }) {
-  if (verdict.id !== "held" && !verdict.id.startsWith("page.past")) return null;
-  const since = verdict.id === "held" ? at - MINUTE : Number(verdict.args["from"]);
+/** The longest hold that was too long, of the last minute or of the turn that is shown. @param {Picture} picture */
+function worstOf({ selected, stalls, at, hello }) {
+  const since = selected ? selected[1] : at - MINUTE;
   const found = stalls.filter((stall) => stall.at >= since && stall.ns >= hello.thresholds.warn_ns);
   return found.reduce((a, b) => (a && a.ns >= b.ns ? a : b), /** @type {import("./contract.js").Stall | null} */ (null));
 }

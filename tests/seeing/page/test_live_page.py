@@ -81,6 +81,12 @@ def test_which_handler_is_slow_is_said_first(slow: Shown) -> None:
     assert slow.text("h1").startswith("Shop.respond held the loop for 212 ms")
     assert slow.text("#hold-function") == "Report.render"
     assert "/srv/shop/report.py:42" in slow.text("#holders-rows tr:first-child")
+    slow.program.run(40)
+    slow.tell()
+    assert slow.js('document.getElementById("hold").hidden') is False
+    slow.program.run(30)
+    slow.tell()
+    assert slow.js('document.getElementById("hold").hidden'), "after a minute it is over"
     assert len(slow.all("#stalls-rows > li")) == 3
 
 
