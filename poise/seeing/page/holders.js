@@ -2,7 +2,7 @@
 
 import { byId, element, keyed, mark, say } from "./dom.js";
 import { place, stackList } from "./stack.js";
-import { text } from "./texts.js";
+import { apply, text } from "./texts.js";
 import { count, duration, NONE, share, since } from "./units.js";
 
 /** @typedef {import("./contract.js").Picture} Picture */
@@ -15,7 +15,9 @@ const STALLS = 8; // shown
 const COLUMNS = ["page.share", "page.holders.total", "page.holders.longest", "page.holders.calls"];
 
 export class Holders {
-  constructor() {
+  /** @param {{when: (ns: number) => void}} hands what the reader can do */
+  constructor(hands) {
+    this.hands = hands;
     this.body = byId("holders-rows");
     this.stalls = byId("stalls-rows");
     /** @type {string[]} */
@@ -35,7 +37,7 @@ export class Holders {
       this.stalls,
       stalls,
       (stall) => String(stall.id),
-      (stall) => stallItem(stall),
+      (stall) => stallItem(stall, this.hands),
       (node, stall) => renewStall(node, stall, picture),
     );
   }
@@ -98,9 +100,13 @@ function renewWorst(fold, worst) {
   }
 }
 
-/** @param {Stall} stall */
-function stallItem(stall) {
-  return element("li", {}, element("details", {}, element("summary"), stackList(stall.stack)));
+/** @param {Stall} stall @param {{when: (ns: number) => void}} hands */
+function stallItem(stall, hands) {
+  const show = element("button", { type: "button", "data-text": "page.stalls.show" });
+  show.addEventListener("click", () => hands.when(stall.at));
+  const item = element("li", {}, element("details", {}, element("summary"), stackList(stall.stack), show));
+  apply(item);
+  return item;
 }
 
 /** @param {Element} node @param {Stall} stall @param {Picture} picture */

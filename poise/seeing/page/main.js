@@ -38,13 +38,14 @@ class App {
       step: (/** @type {number} */ by) => void this.step(by),
       seek: (/** @type {number} */ index) => this.seek(index),
       choose: (/** @type {number} */ n) => void this.freeze(n),
+      when: (/** @type {number} */ ns) => void this.when(ns),
       save: () => void this.save(),
     };
     this.verdict = new VerdictView();
     this.turn = new TurnView(hands);
     this.wall = new Wall();
     this.plots = new Plots(byId("plots"));
-    this.holders = new Holders();
+    this.holders = new Holders(hands);
     this.dock = new Dock(hands);
     onLanguage(() => this.render());
     document.addEventListener("keydown", (event) => this.#key(event));
@@ -147,6 +148,16 @@ class App {
       this.note = text("page.dock.failed");
     }
     this.render();
+  }
+
+  /** Stop at the turn of that moment. @param {number} ns */
+  async when(ns) {
+    await this.freeze();
+    const index = this.frozen?.past.at(ns);
+    if (index === null) this.note = text("page.dock.overwritten");
+    else if (index !== undefined) this.#turnTo(index);
+    this.render();
+    if (index !== null) byId("turn").scrollIntoView({ block: "start" });
   }
 
   live() {

@@ -74,6 +74,12 @@ export class Past {
     return Math.min(Math.max(n - first, 0), Math.max(this.length - 1, 0));
   }
 
+  /** The index of the turn in which this moment was, or null if the record does not reach back to it. @param {number} ns @returns {number | null} */
+  at(ns) {
+    const after = this.moments.findIndex((moment) => moment.t0 > ns);
+    return after === 0 || this.length === 0 ? null : (after < 0 ? this.length : after) - 1;
+  }
+
   /** How long before the end of the record this turn ended, in ns. @param {number} index @returns {number} */
   ago(index) {
     const moment = this.moments[index];

@@ -251,6 +251,21 @@ def test_the_scrubber_leads_to_the_turn_that_was_slow(slow: Shown) -> None:
     assert slow.text("#hold-function") == "Report.render"
 
 
+def test_from_a_hold_one_gets_to_its_turn(slow: Shown) -> None:
+    slowest = max(slow.program.turns, key=lambda turn: int(turn[8]))
+    slow.page.click("#stalls-rows > li:nth-child(2) summary")
+    assert slow.all("#stalls-rows > li:nth-child(2) .stack b")[0] == "Report.render"
+    slow.page.click("#stalls-rows > li:nth-child(2) button")
+    slow.until(f'document.getElementById("strip").ariaValueNow == {slowest[0]}')
+    slow.page.click("#pause")
+    slow.program.stalls[1]["at"] = 7
+    slow.feed.records = slow.program.records()
+    slow.feed.records["rows"] = slow.feed.records["rows"][-50:]
+    slow.page.click("#stalls-rows > li:nth-child(1) summary")
+    slow.page.click("#stalls-rows > li:nth-child(1) button")
+    slow.until('document.getElementById("dock-said").textContent.includes("does not reach back")')
+
+
 def test_the_strip_is_walked_with_the_keys(slow: Shown) -> None:
     last = slow.program.n
     slow.js('document.getElementById("strip").focus()')
