@@ -101,6 +101,7 @@ if TYPE_CHECKING:
     from poise.readiness.poller import available as available
     from poise.readiness.poller import choose as choose
     from poise.readiness.selector import PoiseSelector as PoiseSelector
+    from poise.seeing.aio import watch_asyncio as watch_asyncio
     from poise.seeing.watch import Watch as Watch
     from poise.seeing.watch import watch as watch
     from poise.wire.framing import DelimiterFramer as DelimiterFramer
@@ -182,6 +183,7 @@ _ROOMS = {
     "files.server": ("FileServer",),
     "files.site": ("Site",),
     "apps.embed": ("Embedded", "embed"),
+    "seeing.aio": ("watch_asyncio",),
     "seeing.watch": ("Watch", "watch"),
 }
 # In its own room a name has its subject around it; out here it must say more.

@@ -111,6 +111,7 @@ EXPECTED = [
     "stdin",
     "stdout",
     "watch",
+    "watch_asyncio",
     "write_pipe",
 ]
 

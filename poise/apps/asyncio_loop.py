@@ -7,14 +7,15 @@ moment is left out.
 from __future__ import annotations
 
 import asyncio
+import weakref
 from collections.abc import Callable, Iterator
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from poise.errors import ProgramFault
 from poise.loop.clock import RealClock
 from poise.readiness.interest import READ, WRITE
 
-Handler = Callable[[int], None]
+AnyLoop = asyncio.AbstractEventLoop
 
 EVENT_READ: Final = 1  # selectors.EVENT_READ
 NOTHING_DUE: Final = 1023  # entries of a heap that are looked at: its ten smallest are among them
@@ -24,13 +25,14 @@ DEEPEST: Final = 4  # protocols one above the other; more is a ring
 class Ear:
     """What hears of a descriptor: callable as a handler, named for people, and owned by a transport where there is one."""
 
-    __slots__ = ("__self__", "_callback", "__qualname__")
+    __slots__ = ("__qualname__", "__self__", "_callback")
 
     def __init__(self, callback: Callable[..., object]) -> None:
         owner = getattr(callback, "__self__", None)
         self._callback = callback
         self.__self__ = owner if hasattr(owner, "get_write_buffer_size") else None
-        self.__qualname__ = of_transport(owner) or name_of_call(callback)
+        name = of_transport(owner) or name_of_call(callback)
+        self.__qualname__ = "accept" if name.endswith("._accept_connection") else name
 
     def __call__(self, mask: int) -> None:
         """Nobody calls it: the loop has handles for that."""
@@ -151,26 +153,63 @@ class NoDeadlines:
 
 
 class AsyncioLoop:
-    """``loop``, one of asyncio's own that wait with a selector. ProgramFault for others, whose inside cannot be seen."""
+    """``loop``, or the running one, if it is one of asyncio's own that wait with a selector.
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        if not isinstance(loop, asyncio.selector_events.BaseSelectorEventLoop):
-            kind = f"{type(loop).__module__}.{type(loop).__qualname__}"
+    ProgramFault for others, whose inside cannot be seen; RuntimeError when none is running.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
+        given: Any = loop if loop is not None else asyncio.get_running_loop()
+        if not isinstance(given, asyncio.selector_events.BaseSelectorEventLoop):
+            kind = f"{type(given).__module__}.{type(given).__qualname__}"
             raise ProgramFault(
-                f"{kind} cannot be watched: only asyncio's own selector loops can"
-                " (uvicorn: --loop asyncio; elsewhere leave out uvloop.install())"
+                f"a loop of the kind {kind} cannot be watched, only asyncio's own that wait with a selector"
+                " (uvicorn: --loop asyncio)"
             )
-        self.loop: Any = loop
+        self.loop = cast("Any", given)  # of which more is used here than its interface
         self.clock = RealClock()
-        self.poller = Kernel(loop)
-        self.timers = Scheduled(loop)
+        self.poller = Kernel(self.loop)
+        self.timers = Scheduled(self.loop)
         self.deadlines = NoDeadlines()
         self.at_close: list[Callable[[], object]] = []
-        self.call_soon_threadsafe = loop.call_soon_threadsafe
-        self._handlers = Registered(loop)
+        """Called when the loop closes, the last one first."""
+        self._handlers = Registered(self.loop)
         self._wakeup = self.loop._ssock
+        self.loop.close = self._closing
 
     def check_open(self) -> None:
         """Raises ProgramFault when the loop is closed."""
         if self.loop.is_closed():
             raise ProgramFault("this asyncio loop is closed")
+
+    def call_soon_threadsafe(self, callback: Callable[..., object], *args: Any) -> None:
+        """As the loop's own; after its close it has no effect."""
+        try:
+            self.loop.call_soon_threadsafe(callback, *args)
+        except RuntimeError:
+            if not self.loop.is_closed():
+                raise
+
+    def release(self) -> None:
+        """Hear no more of the loop's end. Twice is no error."""
+        self.loop.__dict__.pop("close", None)
+
+    def _closing(self) -> None:
+        while self.at_close:
+            self.at_close.pop()()
+        self.release()
+        self.loop.close()
+
+
+def each_first_run(told: Callable[[asyncio.AbstractEventLoop], object]) -> None:
+    """Call ``told(loop)`` when one of asyncio's own loops runs for the first time, before it does. For all that are made."""
+    known: weakref.WeakSet[asyncio.AbstractEventLoop] = weakref.WeakSet()
+    run_forever = asyncio.BaseEventLoop.run_forever
+
+    def run(loop: asyncio.BaseEventLoop) -> None:
+        if loop not in known:
+            known.add(loop)
+            told(loop)
+        run_forever(loop)
+
+    asyncio.BaseEventLoop.run_forever = run  # type: ignore[method-assign, assignment]  # a program is to need no change

@@ -11,19 +11,30 @@ What is written down is what a reactor writes (``poise.loop.seat``).
 from __future__ import annotations
 
 import asyncio
-import threading
 from asyncio import events
-from collections.abc import Callable
 from typing import Any, Final, cast
 
 from poise.apps.asyncio_loop import AsyncioLoop, Ear, mask_of, name_of_call
 from poise.limits import SeeingLimits
 from poise.loop.observed import HANDLE, POSTS, TIMERS, WAIT, Observed
 from poise.loop.reactor import Reactor
-from poise.loop.seat import BY_DESCRIPTOR, BY_POST, BY_TIMER, BY_WAKEUP, CALL, LIFE, POSTED, TIMER, Level, Seat
+from poise.loop.seat import (
+    BY_DESCRIPTOR,
+    BY_POST,
+    BY_TIMER,
+    BY_WAKEUP,
+    CALL,
+    LIFE,
+    POSTED,
+    TIMER,
+    Level,
+    Seat,
+)
 
 original: Final = events.Handle._run
-LEFT: Final = 4096  # handles that were ready and never ran, because they were cancelled: then they are forgotten
+LEFT: Final = (
+    4096  # handles that were ready and never ran, because they were cancelled: then they are forgotten
+)
 
 
 class Seen:
@@ -68,7 +79,7 @@ class AsyncioProbe(Observed):
         self._loop = loop.loop
         self._ready: dict[int, tuple[Seat, int]] = {}  # by the identity of the handle that is to run
         self._asked: float | None = None
-        self._why = BY_DESCRIPTOR
+        self._cause = BY_DESCRIPTOR
         self._found = 0
         self._mark = self._until = 0  # when the last call ended; when the present turn's wait did
         self._sums = [0, 0, 0]
@@ -84,12 +95,13 @@ class AsyncioProbe(Observed):
         if self.level is Level.OFF:
             self.reactor.check_open()
             self._empty()
-            self._read_cpu()
-            self.thread_id, self.native_id = threading.get_ident(), threading.get_native_id()
+            self._read_cpu()  # and whose thread it is
             self._loop._selector = Seen(self._loop._selector, self)
             observers[self._loop] = self
-            events.Handle._run = observed  # type: ignore[method-assign]  # the one place that all calls go through
+            events.Handle._run = observed  # type: ignore[method-assign, assignment]  # the one place that all calls go through
             self._mark = self._until = self.turn_began_ns
+            for key in list(self._loop._selector.get_map().values())[: self.limits.seated]:
+                self._opened(key)  # the others when they are heard of
         if level >= Level.RECORDER and not self.ring:
             self.ring = [None] * self.limits.records
             self.turns = [None] * self.limits.turns
@@ -123,7 +135,7 @@ class AsyncioProbe(Observed):
             woken = self._until
             if self.turns:
                 ends = (woken + handled, woken + handled + timed, max(now, woken + handled + timed + posted))
-                self._turned(self._asked, self._found, self._why, self.turn_began_ns, woken, *ends)
+                self._turned(self._asked, self._found, self._cause, self.turn_began_ns, woken, *ends)
         self.turn_n += 1
         self._sums = [0, 0, 0]
         self._held_ns = 0
@@ -138,18 +150,20 @@ class AsyncioProbe(Observed):
         self._found = len(ready)
         if len(self._ready) > LEFT:
             self._ready.clear()
-        self._why = BY_POST if asked == 0 else BY_TIMER
+        self._cause = BY_POST if asked == 0 else BY_TIMER
         for key, events_ in ready:
             seat = self.seats.get(key.fd) or self._opened(key)
             mask = mask_of(events_)
-            self._why = BY_WAKEUP if key.fd == self._waker and len(ready) == 1 else BY_DESCRIPTOR
+            self._cause = BY_WAKEUP if key.fd == self._waker and len(ready) == 1 else BY_DESCRIPTOR
             for handle in key.data or ():
                 if handle is not None:
                     self._ready[id(handle)] = seat, mask
 
     def _opened(self, key: Any) -> Seat:
         handle = next((each for each in key.data or () if each is not None), None)
-        seat = self._seat(key.fd, cast("Any", Ear(handle._callback if handle is not None else type(key.fileobj))))
+        seat = self._seat(
+            key.fd, cast("Any", Ear(handle._callback if handle is not None else type(key.fileobj)))
+        )
         self.opened += 1
         self.write((LIFE, seat.opened_ns, seat, "open"))
         return seat
@@ -172,7 +186,7 @@ class AsyncioProbe(Observed):
 
     # -- one call --------------------------------------------------------------------------------
 
-    def _observe_posted(self, handle: Any) -> None:
+    def _observe_handle(self, handle: Any) -> None:
         """Handle._run, observed. ``began``, ``seat`` and ``name`` are read from its frame while it runs."""
         seat, mask = self._ready.pop(id(handle), (None, 0))
         began = self._mark
@@ -192,7 +206,8 @@ class AsyncioProbe(Observed):
         """Write down a call that is over; when it was."""
         if seat is None:
             if isinstance(handle, asyncio.TimerHandle):
-                late = max(0, int((began * 1e-9 - handle._when) * 1e9)) if handle._when else 0
+                over = self._loop.time() - handle.when()
+                late = max(0, int(over * 1e9) - (self.nanoseconds() - began))
                 self.lags.append((began, late, name))
                 ended = self._called(name, began, (TIMER, late))
                 self._sums[1] += ended - began
@@ -239,7 +254,4 @@ def observed(handle: Any) -> None:
     if probe is None:
         original(handle)
     else:
-        probe._observe_posted(handle)
-
-
-_run: Callable[[Any], None] = observed
+        probe._observe_handle(handle)

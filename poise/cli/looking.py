@@ -1,4 +1,4 @@
-"""What is typed to look at a loop: ``poise top``, ``poise trace``, ``poise replay``, and the options of ``poise serve``."""
+"""What is typed to look at a loop: ``poise top``, ``poise trace``, ``poise replay``, ``poise watch``, and the options of ``poise serve``."""
 
 from __future__ import annotations
 
@@ -22,6 +22,14 @@ Without PID the only one that runs is shown, or a list of all.
 TRACE = """\
 Record what the loop of a running program does for some seconds, and write it as a Chrome trace, which
 https://ui.perfetto.dev opens and poise replay shows again. It has the addresses of those who were connected in it.
+"""
+
+WATCH = """\
+Run an asyncio program that need not know of Poise, with a page beside it that shows what its loop does: what it waits for, who
+holds it and at which line. The address with its secret is printed when the loop first runs.
+
+  poise watch -- server.py --port 8080
+  poise watch -- -m uvicorn app:app --loop asyncio
 """
 
 REPLAY = """\
@@ -67,6 +75,23 @@ def add_trace(commands: argparse._SubParsersAction[Command]) -> Command:
         help="record changes of interest and short writes, too, with the line that made each; it costs the program more",
     )
     return trace
+
+
+def add_program(commands: argparse._SubParsersAction[Command]) -> Command:
+    """``poise watch``."""
+    watch = commands.add_parser(
+        "watch",
+        help="run an asyncio program and show its loop",
+        description=WATCH,
+        usage="poise watch [options] -- PROGRAM [ARGUMENTS]",
+    )
+    watch.add_argument(
+        "-p", "--port", type=options.port, default=0, metavar="N", help="of the page (default: any free one)"
+    )
+    watch.add_argument(
+        "program", nargs=argparse.REMAINDER, metavar="PROGRAM", help="a script, or -m and a module"
+    )
+    return watch
 
 
 def add_replay(commands: argparse._SubParsersAction[Command]) -> Command:

@@ -145,6 +145,11 @@ def add_replay_command(commands: Commands) -> None:
     looking.add_replay(commands).set_defaults(run=_replay)
 
 
+def add_watch_command(commands: Commands) -> None:
+    """``poise watch``."""
+    looking.add_program(commands).set_defaults(run=_watch)
+
+
 def add_serve(serve: Command) -> None:
     what = serve.add_argument_group("what")
     what.add_argument(
@@ -242,6 +247,7 @@ COMMANDS: dict[str, Callable[[Commands], None]] = {
     "top": add_top_command,
     "trace": add_trace_command,
     "replay": add_replay_command,
+    "watch": add_watch_command,
     "completions": add_completions_command,
     "man": add_man_command,
 }
@@ -304,6 +310,12 @@ def _replay(args: argparse.Namespace) -> int:
     from poise.cli.tracing import replay
 
     return replay(args)
+
+
+def _watch(args: argparse.Namespace) -> int:
+    from poise.cli.watched import watch
+
+    return watch(args)
 
 
 def _completions(args: argparse.Namespace) -> int:

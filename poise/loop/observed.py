@@ -48,8 +48,8 @@ from poise.readiness.interest import show
 
 Clock = Callable[[], int]
 
-RUNNING: Final = ("_observe_calls", "_observe_due", "_observe_posted")
-"""The functions whose frame has ``began`` (nanoseconds) and, of the call that runs, ``seat`` or ``callback``."""
+RUNNING: Final = ("_observe_calls", "_observe_due", "_observe_posted", "_observe_handle")
+"""The functions whose frame has ``began`` (nanoseconds) and, of the call that runs, ``seat``, ``callback`` or ``name``."""
 
 NOBODY: Final = Seat(-1, 0, "", 0, 0)
 # An attribute of an enum is a call in Python 3.11, and these are needed in each turn.

@@ -25,11 +25,12 @@ Stack = list[Place]
 
 DEEPEST: Final = 64  # frames; more say no more
 PACKAGE: Final = os.path.dirname(os.path.dirname(__file__)) + os.sep
-LOOP: Final = os.path.join(PACKAGE, "loop") + os.sep
 LIBRARY: Final = tuple({sysconfig.get_path(name) + os.sep for name in ("stdlib", "platstdlib")})
 INSTALLED: Final = tuple({sysconfig.get_path(name) + os.sep for name in ("purelib", "platlib")})
 CALLERS: Final = frozenset({*RUNNING, "_call", "_dispatch", "_run_due", "_run_posted", "look"})
 """The functions of the loop, and of those who look on, that make a call: what lies below one of them is the call."""
+
+OF_ASYNCIO: Final = "Handle._run"  # through which asyncio makes every call
 
 OWN_CALLS: Final = frozenset({Reactor._dispatch.__code__, Reactor._call.__code__})
 
@@ -49,11 +50,11 @@ class Running(NamedTuple):
 def running(frame: FrameType | None) -> Running | None:
     """What the observed turn is calling in the thread whose innermost frame is ``frame``; None when nothing."""
     while frame is not None:
-        if frame.f_code.co_name in RUNNING and frame.f_code.co_filename.startswith(LOOP):
+        if frame.f_code.co_name in RUNNING and frame.f_code.co_filename.startswith(PACKAGE):
             known = frame.f_locals
-            seat, callback = known.get("seat"), known.get("callback")
-            name = short(name_of(callback)) if callback is not None else ""
-            return Running(known["began"], seat, name)
+            callback = known.get("callback")
+            name = known.get("name", "") if callback is None else name_of(callback)
+            return Running(known["began"], known.get("seat"), short(name))
         frame = frame.f_back
     return None
 
@@ -88,7 +89,7 @@ def of_frame(frame: FrameType | None) -> Stack:
     stack: Stack = []
     while frame is not None and len(stack) < DEEPEST:
         code = frame.f_code
-        if is_loop(code.co_filename, code.co_name):
+        if is_loop(code.co_filename, code.co_name) or code.co_qualname == OF_ASYNCIO:
             break
         stack.append((code.co_filename, frame.f_lineno or 0, code.co_qualname))
         frame = frame.f_back
@@ -119,3 +120,9 @@ def culprit(stack: Stack) -> Place | None:
     ]
     own = [place for place in outside if place[0].startswith(INSTALLED) or not place[0].startswith(LIBRARY)]
     return next(iter([*own, *outside, *stack]), None)
+
+
+def entry(stack: Stack) -> Place | None:
+    """Where a call comes into the program's own code, past all that is installed; None when it does not."""
+    elsewhere = (PACKAGE, "<frozen", *LIBRARY, *INSTALLED)
+    return next((place for place in reversed(stack) if not place[0].startswith(elsewhere)), None)

@@ -76,6 +76,11 @@ class Held:
         self.places[place] = times + 1, stack
         self.looks += 1
 
+    @property
+    def called(self) -> str:
+        """What is called, as the sums of calls have it."""
+        return self.running.name or self.about.what
+
     def as_stall(self, number: int, ns: int) -> Stall:
         """What there is to say of it after ``ns`` nanoseconds."""
         place, stack = None, []
@@ -87,6 +92,8 @@ class Held:
             cpu = min(ns, self.spent.cpu - self.base.cpu)
             runq = min(ns, self.spent.queued - self.base.queued)
         seat = self.running.seat
+        # A task's step is called by what runs it; the program's own function that it leads to is what people look for.
+        entry = stacks.entry(stack) if seat is None else None
         return Stall(
             id=number,
             at=self.began,
@@ -94,7 +101,7 @@ class Held:
             cpu_ns=cpu,
             runq_ns=runq,
             kind=kind(ns, cpu, runq, self.warn),
-            name=self.running.name or self.about.what,
+            name=self.called if entry is None else entry[2],
             fd=None if seat is None else seat.fd,
             gen=None if seat is None else seat.gen,
             peer=self.about.peer,
@@ -129,7 +136,7 @@ class Stalls:
         self.found: deque[Stall] = deque(maxlen=self._limits.stalls)
         """Those that are over, the last ones; each has the number after the one before it."""
         self.worst: dict[str, Stall] = {}
-        """For each name the longest one, from the note threshold on."""
+        """The longest one of each name that the sums of calls have, from the note threshold on."""
         self._number = 0
         self._told_ns = 0
 
@@ -216,11 +223,11 @@ class Stalls:
         stall = held.as_stall(self._number if long else 0, ns)
         if long:
             self.found.append(stall)
-        worst = self.worst.get(stall.name)
+        worst = self.worst.get(held.called)
         if worst is None or ns > worst.ns:
             if worst is None and len(self.worst) >= self._limits.names:
                 self.worst.clear()
-            self.worst[stall.name] = stall
+            self.worst[held.called] = stall
 
     def _missed(self, now: int) -> None:
         """A stall that neither tier has seen, since the machine ran neither: told by the records alone, without a line."""

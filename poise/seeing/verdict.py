@@ -13,6 +13,7 @@ from poise.seeing.texts import duration, percent
 
 FULL: Final = 0.9  # of the time: what comes now has to wait for what came before
 BUSY: Final = 0.5
+MUCH: Final = 0.9  # of a hold is seen by looking at it: then it is the same one
 
 
 def verdict(looking: Looking, stuck: Stall | None, now: int) -> dict[str, Any]:
@@ -28,6 +29,9 @@ def verdict(looking: Looking, stuck: Stall | None, now: int) -> dict[str, Any]:
     hold = series.longest()
     if hold is not None and hold.ns >= probe.limits.red and now - hold.ended < probe.limits.recent * SECOND:
         name = recorder.name_of_holder(hold.holder, probe)
+        worst = looking.stalls.worst.get(name)
+        if worst is not None and worst.ns >= hold.ns * MUCH:
+            name = worst.name
         return told("held", name=name, longest=duration(hold.ns), ago=duration(now - hold.ended))
     busy, longest = series.busy_share(), duration(hold.ns) if hold is not None else duration(0)
     if busy >= FULL:

@@ -43,12 +43,14 @@ class Watching:
         *,
         program: str = "",
         stacks: bool = True,
+        probe: Probe | None = None,
         loop: str = "poise",
     ) -> None:
+        """``probe`` writes down what ``reactor`` does, when that is a ``loop`` of another kind."""
         reactor.check_open()
         self.reactor = reactor
         self.limits = limits if limits is not None else SeeingLimits()
-        self.probe = Probe(reactor, self.limits)
+        self.probe = probe if probe is not None else Probe(reactor, self.limits)
         self.probe.describe = naming.describe
         self.program = program or os.path.basename(sys.argv[0])
         self.loop = loop

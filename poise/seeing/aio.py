@@ -1,0 +1,57 @@
+"""The same page for any asyncio program: ``poise.watch_asyncio()`` inside its loop, or ``poise watch -- script.py`` from outside."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import cast
+
+from poise.apps.asyncio_loop import AnyLoop, AsyncioLoop
+from poise.apps.asyncio_probe import AsyncioProbe
+from poise.loop.probe import Probe
+from poise.loop.reactor import Reactor
+from poise.seeing.server import LOOPBACK, PageServer
+from poise.seeing.session import program
+from poise.seeing.shared import Shared
+from poise.seeing.texts import TEXTS
+from poise.seeing.watch import Watch
+from poise.seeing.watching import Watching
+
+
+def watch_asyncio(
+    loop: AnyLoop | None = None,
+    address: tuple[str, int] = (LOOPBACK, 0),
+    *,
+    anywhere: bool = False,
+    names: Iterable[str] = (),
+) -> Watch:
+    """Show what ``loop``, or the running one, does on a page of its own, until that is closed or the loop is.
+
+    The program need not know of Poise: descriptors and masks come from the loop's selector, and every call that it makes is
+    seen, tasks under the name of their coroutine. Nothing is swapped until somebody opens the page. The rest is as with
+    :func:`poise.watch`.
+
+    Raises ProgramFault for a loop whose inside cannot be seen (uvloop, and Windows' proactor), RuntimeError when no loop is
+    running, and what ``watch`` raises.
+    """
+    side = AsyncioLoop(loop)
+    reactor = cast("Reactor", side)  # all of a reactor that those who look ask for
+    watching = Watching(reactor, program=program(), probe=cast("Probe", AsyncioProbe(side)), loop="asyncio")
+    try:
+        server = PageServer(Shared(watching), TEXTS, address, anywhere=anywhere, names=names)
+    except BaseException:
+        side.release()
+        raise
+    return AsyncioWatch(side, server)
+
+
+class AsyncioWatch(Watch):
+    """The page of an asyncio loop."""
+
+    def __init__(self, side: AsyncioLoop, server: PageServer) -> None:
+        super().__init__(cast("Reactor", side), server)
+        self._side = side
+
+    def close(self) -> None:
+        """Close the page; nothing of it is left in the loop once that has come to its next turn. Twice is no error."""
+        super().close()
+        self._side.release()
