@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import poise
-from poise.cli import checking, discovery, options, people, site_options, standard
+from poise.cli import checking, discovery, laboratory, options, people, site_options, standard
 from poise.cli.command import Command, Formatter
 from poise.errors import MachineFault
 
@@ -26,6 +26,7 @@ Put a folder on the web, safely and fast, from one readiness loop.
   poise serve DIR --lan    another folder, for everyone in the local network
   poise find               who serves in the local network and can be found (serve --announce)
   poise check [DIR]        which settings count there, from where, and what is wrong with its poise.toml
+  poise lab list           experiments that show how a server waits for many
 """
 
 SERVE = """\
@@ -96,6 +97,7 @@ def parser() -> argparse.ArgumentParser:
     discovery.add_find(find)
     find.set_defaults(run=_find)
     checking.add_check(commands, add_serve).set_defaults(run=_check)
+    laboratory.add_lab(commands).set_defaults(run=_lab)
     add_papers(commands)
     for command in commands.choices.values():
         command.commands = tuple(commands.choices.values())
@@ -225,6 +227,12 @@ def _check(args: argparse.Namespace) -> int:
     from poise.cli.check import check
 
     return check(args)
+
+
+def _lab(args: argparse.Namespace) -> int:
+    from poise.cli.lab import lab
+
+    return lab(args)
 
 
 def _completions(args: argparse.Namespace) -> int:

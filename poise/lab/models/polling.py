@@ -1,0 +1,58 @@
+"""Non-blocking with a loop: ask everybody, again and again.
+
+``setblocking(False)`` makes ``accept``, ``recv`` and ``send`` return at once. When there is nothing to do yet, they raise BlockingIOError
+(the kernel calls it EAGAIN: try again). So one program can serve many: it asks each in turn, and nobody holds it up.
+
+The price is the asking. Nearly every call says "nothing yet", and a processor is busy with that around the clock. A pause
+between two rounds lowers the cost and adds the same time to every answer. What is missing is a way to *wait for all of
+them at once*, and that is what select, poll and epoll are.
+
+    python3 -m poise.lab.models.polling 8007
+"""
+
+from __future__ import annotations
+
+import socket
+import time
+
+from poise.lab.models.service import Conversation, Service, WebConversation
+from poise.lab.models.standalone import main
+
+SIZE = 4096  # bytes asked for at a time
+
+
+def serve(listener: socket.socket, service: Service = WebConversation, *, pause: float = 0.0) -> None:
+    listener.setblocking(False)
+    clients: dict[socket.socket, Conversation] = {}
+    while True:
+        try:
+            client, _address = listener.accept()  # does anybody come?
+            client.setblocking(False)
+            clients[client] = service()
+        except BlockingIOError:
+            pass  # nobody
+        for client in list(clients):  # a copy: those who leave are taken out on the way
+            ask(client, clients)
+        if pause:
+            time.sleep(pause)  # seconds during which nobody is served
+
+
+def ask(client: socket.socket, clients: dict[socket.socket, Conversation]) -> None:
+    """One round for one client: take what has come, send what can be sent."""
+    talk = clients[client]
+    try:
+        if talk.unsent:
+            talk.sent(client.send(talk.unsent))  # as much as the kernel has room for
+        elif not talk.over:
+            talk.received(client.recv(SIZE))  # does this one speak?
+    except BlockingIOError:
+        pass  # not yet
+    except ConnectionError:
+        talk.over, talk.unsent = True, b""
+    if talk.finished:
+        del clients[client]
+        client.close()
+
+
+if __name__ == "__main__":
+    main(serve)
