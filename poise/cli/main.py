@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import poise
-from poise.cli import checking, discovery, laboratory, options, people, site_options, standard
+from poise.cli import checking, discovery, lab, options, people, site_options, standard
 from poise.cli.command import Command, Formatter
 from poise.errors import MachineFault
 
@@ -97,10 +97,11 @@ def parser() -> argparse.ArgumentParser:
     discovery.add_find(find)
     find.set_defaults(run=_find)
     checking.add_check(commands, add_serve).set_defaults(run=_check)
-    laboratory.add_lab(commands).set_defaults(run=_lab)
+    in_lab = lab.add_lab(commands)
     add_papers(commands)
-    for command in commands.choices.values():
-        command.commands = tuple(commands.choices.values())
+    every = (*commands.choices.values(), *in_lab)
+    for command in every:
+        command.commands = every
     return top
 
 
@@ -227,12 +228,6 @@ def _check(args: argparse.Namespace) -> int:
     from poise.cli.check import check
 
     return check(args)
-
-
-def _lab(args: argparse.Namespace) -> int:
-    from poise.cli.lab import lab
-
-    return lab(args)
 
 
 def _completions(args: argparse.Namespace) -> int:

@@ -22,15 +22,24 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
-from typing import Any, TypedDict, TypeVar
+from typing import Any, NamedTuple, TypedDict, TypeVar
 
 from poise.limits import LabLimits
 
 LIMITS = LabLimits()
-ALIKE = 4  # records back: a spinning loop goes through so many calls before it repeats itself
 
 T = TypeVar("T")
 Masks = Mapping[int, int]
+
+
+class Outcome(NamedTuple):
+    """What makes two calls the same."""
+
+    call: str
+    fd: int | None
+    args: str
+    result: str
+    error: str
 
 
 class Event(TypedDict):
@@ -57,10 +66,9 @@ def now() -> int:
     return time.monotonic_ns()
 
 
-def preview(data: bytes) -> str:
+def preview(data: bytes | bytearray | memoryview) -> str:
     """Bytes as Python writes them, cut to what can be read."""
-    data = bytes(data)
-    shown = repr(data[: LIMITS.preview])
+    shown = repr(bytes(data[: LIMITS.preview]))
     return shown if len(data) <= LIMITS.preview else f"{shown}… ({len(data)} bytes)"
 
 
@@ -81,6 +89,8 @@ class Recorder:
         self.counts: Counter[str] = Counter()
         self.errors: Counter[str] = Counter()
         self.moved: Counter[str] = Counter()
+        self.notes: list[Any] = []  # whatever else is to come back from a process
+        self._idle: dict[Outcome, Event] = {}  # since something was done
         self._lock = threading.Lock()
 
     def made(
@@ -103,84 +113,81 @@ class Recorder:
         ``submits``: how many descriptors the kernel is told about with it; ``depth``: frames up to the line that is taught.
         """
         line = sys._getframe(depth).f_lineno
-        self.moved["submitted"] += submits
+        text, error = "", ""
+        moved, found = None, None
         began = now()
         try:
             result = function()
-        except OSError as error:
-            self._keep(began, step, call, fd, args, "", error_name(error), line, None, watched, None)
+        except OSError as fault:
+            error = error_name(fault)
             raise
-        except ValueError as error:  # select says so of a descriptor beyond its wall
-            self._keep(began, step, call, fd, args, "", f"ValueError: {error}", line, None, watched, None)
+        except ValueError as fault:  # select says so of a descriptor beyond its wall
+            error = f"ValueError: {fault}"
             raise
-        self._keep(
-            began,
-            step,
-            call,
-            fd,
-            args,
-            shown(result),
-            "",
-            line,
-            None if count is None else count(result),
-            watched,
-            None if ready is None else ready(result),
-        )
-        return result
+        else:
+            text = shown(result)
+            moved = None if count is None else count(result)
+            found = None if ready is None else ready(result)
+            return result
+        finally:
+            took = now() - began
+            outcome = Outcome(call, fd, args, text, error)
+            with self._lock:
+                self._counted(outcome, moved, submits)
+                if not self._again(step, outcome):
+                    times = (began - self.began) // 1000, took // 1000
+                    self._keep(outcome, step, times, line, moved, watched, found)
+
+    def _counted(self, outcome: Outcome, moved: int | None, submits: int) -> None:
+        self.counts[outcome.call] += 1
+        self.moved["submitted"] += submits
+        if moved:
+            self.moved[outcome.call] += moved
+        if outcome.error:
+            self.errors[f"{outcome.call} {outcome.error}"] += 1
+
+    def _again(self, step: str, outcome: Outcome) -> bool:
+        """Whether it is one more of the same, since when nothing was done."""
+        if step == "handle" and outcome.error != "EAGAIN":
+            self._idle.clear()  # something was done: whatever comes next is a turn of its own
+            return False
+        earlier = self._idle.get(outcome)
+        if earlier is not None:
+            earlier["times"] += 1
+        return earlier is not None
 
     def _keep(
         self,
-        began: int,
+        outcome: Outcome,
         step: str,
-        call: str,
-        fd: int | None,
-        args: str,
-        result: str,
-        error: str,
+        times: tuple[int, int],
         line: int,
-        count: int | None,
+        moved: int | None,
         watched: Masks | None,
         ready: Masks | None,
     ) -> None:
-        took = (now() - began) // 1000
-        with self._lock:
-            self.counts[call] += 1
-            if error:
-                self.errors[f"{call} {error}"] += 1
-            if count is not None:
-                self.moved[call] += count
-            if error == "EAGAIN" or step != "handle":
-                for event in self.events[-ALIKE:]:
-                    if (event["call"], event["fd"], event["args"], event["result"], event["error"]) == (
-                        call,
-                        fd,
-                        args,
-                        result,
-                        error,
-                    ):
-                        event["times"] += 1
-                        return
-            if len(self.events) >= self.most:
-                self.left_out += 1
-                return
-            self.events.append(
-                Event(
-                    at=(began - self.began) // 1000,
-                    took=took,
-                    who=self.who,
-                    step=step,
-                    call=call,
-                    fd=fd,
-                    args=args,
-                    result=result,
-                    error=error,
-                    line=line,
-                    times=1,
-                    watched=by_name(watched),
-                    ready=by_name(ready),
-                    count=count,
-                )
-            )
+        if len(self.events) >= self.most:
+            self.left_out += 1
+            return
+        event = Event(
+            at=times[0],
+            took=times[1],
+            who=self.who,
+            step=step,
+            call=outcome.call,
+            fd=outcome.fd,
+            args=outcome.args,
+            result=outcome.result,
+            error=outcome.error,
+            line=line,
+            times=1,
+            watched=by_name(watched),
+            ready=by_name(ready),
+            count=moved,
+        )
+        self.events.append(event)
+        if step != "handle" or outcome.error == "EAGAIN":
+            self._idle[outcome] = event
 
     def kept(self) -> dict[str, Any]:
         """All of it, as JSON can carry it."""
@@ -190,6 +197,7 @@ class Recorder:
             "counts": dict(self.counts),
             "errors": dict(self.errors),
             "moved": dict(self.moved),
+            "notes": self.notes,
         }
 
 

@@ -60,15 +60,23 @@ class Check(NamedTuple):
 
 
 class Variant(NamedTuple):
-    """A model with one line changed: what a page shows under "what changed when I changed this line"."""
+    """A model with one line changed: what a page shows under "what changed when I changed this line".
+
+    ``who``: the name under which its events are told.
+    """
 
     model: str
+    who: str
     change: Change
     text: Text
 
 
 class Experiment(NamedTuple):
-    """One file of ``experiments/``. ``rows``: which rows of the notes it shows; ``seconds``: about how long it takes."""
+    """One file of ``experiments/``.
+
+    ``rows``: which rows of the notes it shows; ``seconds``: about how long it takes; ``models``: those that can be chosen, all of
+    which run otherwise; ``sources``: further ones that it runs and whose source is worth a look.
+    """
 
     id: str
     rows: Sequence[int]
@@ -85,6 +93,7 @@ class Experiment(NamedTuple):
     figure: Callable[[Records], Figure]
     seconds: float = 1.0
     models: Sequence[str] = ()
+    sources: Sequence[str] = ()
     variants: Sequence[Variant] = ()
 
     @property

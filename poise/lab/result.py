@@ -36,7 +36,7 @@ def result(
     """Put together what a run told."""
     records = kept["records"]
     claim = judged(experiment, records)
-    reason = kept["cannot"] or (failed and failed._asdict())
+    reason = kept["text"] or (failed and failed._asdict())
     return {
         "format": FORMAT,
         "experiment": experiment.id,
@@ -45,7 +45,7 @@ def result(
         "machine": machine(),
         "started": datetime.fromtimestamp(began, UTC).isoformat(timespec="seconds"),
         "seconds": round(seconds, 3),
-        "outcome": outcome(claim, cannot=bool(kept["cannot"]), failed=failed is not None),
+        "outcome": outcome(claim, cannot=bool(kept["text"]), failed=failed is not None),
         "reason": reason,
         "prediction": predicted(experiment, prediction),
         "claim": claim,

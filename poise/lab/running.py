@@ -33,7 +33,7 @@ UNSUPPORTED = (
     "on Windows use WSL"
 )
 TOO_LONG = Text("It took longer than {seconds:g} s and was ended.", "运行超过 {seconds:g} 秒，已被终止。")
-BROKE = Text("The run broke off: {said}", "运行中断：{said}")
+BROKE = Text("The run broke off: ", "运行中断：")
 
 Message = dict[str, Any]
 
@@ -83,39 +83,26 @@ def _messages(
 ) -> Iterator[Message]:
     began = time.time()
     clock = time.monotonic()
-    kept: dict[str, Any] = {"events": [], "left_out": 0, "records": None, "cannot": None}
-    lifeline, held = os.pipe()
-    try:
-        process = subprocess.Popen(  # noqa: S603 - Python itself, with a job of ours
-            [sys.executable, "-c", START, json.dumps(job)],
-            stdin=lifeline,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            process_group=0,
-        )
-    except OSError:
-        os.close(held)
-        raise
-    finally:
-        os.close(lifeline)
+    kept: dict[str, Any] = {"events": [], "left_out": 0, "records": None, "text": None}
     failed: Text | None = None
     said = bytearray()
+    process, held = _started(job)
     try:
         for message in _lines(process, clock + bound, said):
             if message["kind"] == "events":
                 kept["events"] += message["events"]
                 kept["left_out"] += message["left_out"]
-            elif message["kind"] in ("records", "cannot"):
-                kept[message["kind"]] = message[{"records": "records", "cannot": "text"}[message["kind"]]]
+            else:
+                kept.update({name: message[name] for name in ("records", "text") if name in message})
             yield message
     except TimeoutError:
         failed = TOO_LONG.filled(seconds=bound)
     finally:
         end(process)
         os.close(held)
-    if failed is None and kept["records"] is None and kept["cannot"] is None:
+    if failed is None and kept["records"] is None and kept["text"] is None:
         last = (said.decode(errors="replace").strip().splitlines() or [f"exit code {process.returncode}"])[-1]
-        failed = BROKE.filled(said=last.replace("{", "(").replace("}", ")"))
+        failed = Text(*(text + last for text in BROKE))
     if failed is not None:
         yield {"kind": "failed", "text": failed._asdict(), "said": said.decode(errors="replace")}
     yield {
@@ -132,6 +119,25 @@ def _messages(
     }
 
 
+def _started(job: dict[str, Any]) -> tuple[subprocess.Popen[bytes], int]:
+    """The first process of the run, and the end of its lifeline that is to be closed after it. Raises OSError."""
+    lifeline, held = os.pipe()
+    try:
+        process = subprocess.Popen(  # noqa: S603 - Python itself, with a job of ours
+            [sys.executable, "-c", START, json.dumps(job)],
+            stdin=lifeline,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            process_group=0,
+        )
+    except OSError:
+        os.close(held)
+        raise
+    finally:
+        os.close(lifeline)
+    return process, held
+
+
 def _lines(process: subprocess.Popen[bytes], deadline: float, said: bytearray) -> Iterator[Message]:
     """Messages until the process closes its output. Raises TimeoutError at the deadline."""
     limits = LabLimits()
@@ -142,7 +148,7 @@ def _lines(process: subprocess.Popen[bytes], deadline: float, said: bytearray) -
             selector.register(pipe, selectors.EVENT_READ)
         while selector.get_map():
             ready = selector.select(max(0.0, deadline - time.monotonic()))
-            if not ready:
+            if not ready or time.monotonic() > deadline:
                 raise TimeoutError
             for key, _mask in ready:
                 data = os.read(key.fd, SIZE)

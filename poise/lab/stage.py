@@ -22,10 +22,9 @@ from poise.lab.models import MODELS, Change
 from poise.lab.models.service import Service, WebConversation
 from poise.lab.tapped import TappedSocket, replacements
 from poise.lab.usage import Usage, usage
-from poise.limits import LabLimits
 
 LOOPBACK = "127.0.0.1"
-LIMITS = LabLimits()
+BACKLOG = 256  # connections that the kernel keeps until they are accepted
 
 Tell = Callable[[dict[str, Any]], None]
 
@@ -156,23 +155,35 @@ class Stage:
         change: Change | None = None,
         name: str = "",
         quiet: bool = False,
-        backlog: int = 256,
         **options: Any,
     ) -> Iterator[Server]:
         """A model, serving on a free port; its events are told when it has stopped.
 
         ``quiet`` records nothing, for measurements that a recorder would disturb.
         """
-        name = name or model
-        recorder = Recorder(name, self.began)
-        with socket.create_server((LOOPBACK, 0), backlog=backlog) as listener:
+        recorder = Recorder(name or model, self.began)
+        serve = MODELS[model].load(change, {} if quiet else replacements(recorder))
+        with self.serving_by(serve, recorder, service=service, quiet=quiet, **options) as server:
+            yield server
+
+    @contextmanager
+    def serving_by(
+        self,
+        serve: Callable[..., None],
+        recorder: Recorder,
+        *,
+        service: Service = WebConversation,
+        quiet: bool = False,
+        **options: Any,
+    ) -> Iterator[Server]:
+        """The same with any function that takes a listener and a service, as a model's ``serve`` does."""
+        with socket.create_server((LOOPBACK, 0), backlog=BACKLOG) as listener:
             port = int(listener.getsockname()[1])
-            serve = MODELS[model].load(change, {} if quiet else replacements(recorder))
             # Blocked until the child has its handler, so that a stop that comes at once is not the end of it.
             signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
             child = self.fork(lambda: _serve(serve, listener, service, recorder, quiet, options))
             signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
-        server = Server(name, port, child)
+        server = Server(recorder.who, port, child)
         try:
             yield server
         finally:

@@ -54,7 +54,10 @@ def lines(figure: Json, language: str, width: int) -> Iterator[str]:
         yield f"  {each['name'][language]}"
         points = list(each["points"])
         step = max(1, -(-len(points) // 12))
-        rows = [(f"{short(x)} {figure['x']['unit'][language]}".rstrip(), y) for x, y in points[::step]]
+        rows = []
+        for first in range(0, len(points), step):
+            x, y = max(points[first : first + step], key=lambda point: float(point[1]))  # no peak is lost
+            rows.append((f"{short(x)} {figure['x']['unit'][language]}".rstrip(), y))
         yield from table(rows, along, width)
     yield "  " + named(figure["y"], language)
 

@@ -133,7 +133,7 @@ EXPERIMENT = Experiment(
     seconds=4.0,
     models=("select", "poll", "epoll"),
     variants=tuple(
-        Variant(model, change, Text("always watched for writing", "始终关注写"))
+        Variant(model, f"{model}, always", change, Text("always watched for writing", "始终关注写"))
         for model, change in ALWAYS.items()
     ),
 )

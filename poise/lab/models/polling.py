@@ -32,26 +32,33 @@ def serve(listener: socket.socket, service: Service = WebConversation, *, pause:
         except BlockingIOError:
             pass  # nobody
         for client in list(clients):  # a copy: those who leave are taken out on the way
-            ask(client, clients)
+            listen_to(client, clients[client])
+            answer(client, clients[client])
+            if clients[client].finished:
+                del clients[client]
+                client.close()
         if pause:
             time.sleep(pause)  # seconds during which nobody is served
 
 
-def ask(client: socket.socket, clients: dict[socket.socket, Conversation]) -> None:
-    """One round for one client: take what has come, send what can be sent."""
-    talk = clients[client]
+def listen_to(client: socket.socket, talk: Conversation) -> None:
     try:
-        if talk.unsent:
-            talk.sent(client.send(talk.unsent))  # as much as the kernel has room for
-        elif not talk.over:
+        if not talk.over:
             talk.received(client.recv(SIZE))  # does this one speak?
     except BlockingIOError:
         pass  # not yet
     except ConnectionError:
+        talk.over, talk.unsent = True, b""  # it has gone
+
+
+def answer(client: socket.socket, talk: Conversation) -> None:
+    try:
+        if talk.unsent:
+            talk.sent(client.send(talk.unsent))  # as much as the kernel has room for
+    except BlockingIOError:
+        pass  # no room: the next round tries again
+    except ConnectionError:
         talk.over, talk.unsent = True, b""
-    if talk.finished:
-        del clients[client]
-        client.close()
 
 
 if __name__ == "__main__":
