@@ -12,7 +12,7 @@ import signal
 import sys
 from typing import Any
 
-from poise.lab import lifeline
+from poise.lab import fence, lifeline
 from poise.lab.experiment import Cannot
 from poise.lab.experiments import EXPERIMENTS
 from poise.lab.stage import Stage
@@ -24,6 +24,7 @@ INPUT, OUTPUT, ERROR = 0, 1, 2
 def main(job: dict[str, Any]) -> None:
     """Run one experiment and tell what came of it."""
     lifeline.die_with(job["parent"])
+    fence.put_up()
     messages = os.dup(OUTPUT)
     os.dup2(ERROR, OUTPUT)
     guard = lifeline.guard(INPUT, job.get("seconds", LabLimits().run_time))

@@ -103,7 +103,7 @@ class Recorder:
         *,
         shown: Callable[[T], str] = repr,
         count: Callable[[T], int] | None = None,
-        watched: Masks | None = None,
+        watched: Callable[[], Masks] | None = None,
         ready: Callable[[T], Masks] | None = None,
         submits: int = 0,
         depth: int = 2,
@@ -136,7 +136,7 @@ class Recorder:
                 self._counted(outcome, moved, submits)
                 if not self._again(step, outcome):
                     times = (began - self.began) // 1000, took // 1000
-                    self._keep(outcome, step, times, line, moved, watched, found)
+                    self._keep(outcome, step, times, line, moved, watched and watched(), found)
 
     def _counted(self, outcome: Outcome, moved: int | None, submits: int) -> None:
         self.counts[outcome.call] += 1

@@ -56,12 +56,18 @@ class Figure(NamedTuple):
             "x": axis(self.x),
             "y": axis(self.y),
             "series": [
-                {"name": each.name._asdict(), "points": [[x, y] for x, y in each.points]}
+                {"name": each.name._asdict(), "points": [[rounded(x), rounded(y)] for x, y in each.points]}
                 for each in self.series
             ],
             "labels": [each._asdict() for each in self.labels],
             "rows": [
-                {"name": name._asdict(), "spans": [span._asdict() for span in spans]}
+                {
+                    "name": name._asdict(),
+                    "spans": [
+                        {"start": rounded(span.start), "end": rounded(span.end), "state": span.state}
+                        for span in spans
+                    ],
+                }
                 for name, spans in self.rows
             ],
             "lamps": [{"name": name._asdict(), "mask": mask} for name, mask in self.lamps],
@@ -74,3 +80,8 @@ def axis(of: Axis | None) -> dict[str, Any] | None:
     if of is None:
         return None
     return {"label": of.label._asdict(), "unit": of.unit._asdict(), "log": of.log}
+
+
+def rounded(value: float) -> float:
+    """To six digits, which is more than anything here is measured to."""
+    return float(f"{value:.6g}")

@@ -158,7 +158,7 @@ def _lines(process: subprocess.Popen[bytes], deadline: float, said: bytearray) -
                     said += data[: max(0, limits.said - len(said))]
                 else:
                     *lines, rest = (rest + data).split(b"\n")
-                    if len(rest) > limits.message:
+                    if max(map(len, (*lines, rest))) > limits.message:
                         return
                     yield from map(json.loads, lines)
 

@@ -10,6 +10,7 @@ import select
 import socket
 import time
 from collections.abc import Iterable
+from functools import cache
 from typing import Any, Self
 
 from poise.lab.events import Recorder, preview
@@ -152,7 +153,7 @@ class TappedSelect:
             + ("" if timeout is None else f", {timeout!r}"),
             lambda: select.select(*lists, timeout),
             shown=lambda got: ", ".join(str(list(map(number, each))) for each in got),
-            watched=as_masks(*lists),
+            watched=lambda: as_masks(*lists),
             ready=lambda got: as_masks(*got),
             submits=sum(map(len, lists)),
         )
@@ -223,7 +224,7 @@ class TappedPoll:
             "" if timeout is None else repr(timeout),
             lambda: self._inner.poll(timeout, *rest),
             shown=lambda got: "[" + ", ".join(f"({fd}, {bits(mask)})" for fd, mask in got) + "]",
-            watched=dict(self._masks),
+            watched=lambda: self._masks,
             ready=dict,
             submits=0 if self.name == "epoll" else len(self._masks),
         )
@@ -243,6 +244,7 @@ NAMES = (
 """poll's and epoll's names without their prefixes; the numbers are the same in both (poll(2), epoll_ctl(2))."""
 
 
+@cache
 def bits(mask: int) -> str:
     """``IN|OUT``; 0 when no bit is set; what has no name as a number."""
     names = [name for bit, name in NAMES if mask & bit]

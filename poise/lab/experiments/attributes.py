@@ -118,7 +118,7 @@ def figure(records: Records) -> Figure:
         title=Text("SO_SNDBUF on a living connection", "在已建立的连接上改 SO_SNDBUF"),
         y=Axis(Text("bytes", "字节"), Text("KiB", "KiB"), log=True),
         labels=[
-            Text(f"setsockopt: {row['asked'] // KIB} KiB", f"setsockopt：{row['asked'] // KIB} KiB")
+            Text(f"setsockopt: {row['asked'] // KIB} KiB", f"SO_SNDBUF 设为 {row['asked'] // KIB} KiB")
             for row in rows
         ],
         series=[

@@ -125,7 +125,7 @@ EXPERIMENT = Experiment(
         "把一次 recv 当成一条消息。本机测试往往碰巧没事，所以更危险。",
     ),
     takeaway=Text(
-        "TCP is a stream of bytes without borders (粘包). The borders are ours to draw: a delimiter, a fixed size, or a length in front.",
+        "TCP is a stream of bytes without borders. The borders are ours to draw: a delimiter, a fixed size, or a length in front.",
         "TCP 是没有边界的字节流，消息会粘连（粘包）。边界要自己划：分隔符、固定长度，或长度前缀。",
     ),
     reading=(

@@ -11,8 +11,8 @@ from poise.lab.models import MODELS, Change
 from poise.lab.stage import Server, Stage
 from poise.lab.text import Text
 
-LINES = 2  # that the client says
-GAP = 0.25  # seconds between them
+LINES = 1  # that the client says
+GAP = 0.7  # seconds before it, about
 TIMES = 1000
 
 ALWAYS = {
@@ -95,19 +95,21 @@ EXPERIMENT = Experiment(
     rows=(16,),
     title=Text("Write interest left on", "一直关注写"),
     question=Text(
-        "A server watches its client for reading. You also put it into wlist, just in case. The client says two words in half a second. How often does select return?",
-        "服务器关注客户端的读。你顺手把它也放进 wlist。客户端半秒里只说两句话。select 会返回多少次？",
+        "A server watches its client for reading. You also put it into wlist, just in case. The client says one word in 0.7 s. How often does select return?",
+        "服务器关注客户端的读。你顺手把它也放进 wlist。客户端 0.7 秒里只说一句话。select 会返回多少次？",
     ),
     choices=(
-        Choice("twice", Text("As before: about once for each word", "和原来一样：每句话大约一次")),
+        Choice(
+            "thrice", Text("As before: it comes, it speaks, it goes", "和原来一样：来一次、说一次、走一次")
+        ),
         Choice("some", Text("Some dozens of times", "几十次")),
         Choice(
             "always", Text("As often as the processor can manage", "处理器能转多快，就返回多少次"), right=True
         ),
     ),
     runs=Text(
-        "select, poll and epoll with a client that says two lines, each as it is and with one line of the program changed.",
-        "select、poll、epoll 各运行两次：原样一次，改动一行再一次；客户端只说两句话。",
+        "select, poll and epoll with a client that says one line, each as it is and with one line of the program changed.",
+        "select、poll、epoll 各运行两次：原样一次，改动一行再一次；客户端只说一句话。",
     ),
     watch=Text(
         "The lamp OUT is lit in every answer. The kernel is right: there is room in the send buffer. The program has nothing to send, asks again, and gets the same answer.",
@@ -130,7 +132,7 @@ EXPERIMENT = Experiment(
     run=run,
     claim=claim,
     figure=figure,
-    seconds=4.0,
+    seconds=5.0,
     models=("select", "poll", "epoll"),
     variants=tuple(
         Variant(model, f"{model}, always", change, Text("always watched for writing", "始终关注写"))
