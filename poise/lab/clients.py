@@ -51,6 +51,8 @@ def paced(chance: random.Random, port: int, lines: int, gap: float) -> dict[str,
 def silent_and_talkers(_chance: random.Random, port: int, silence: float, talkers: int) -> dict[str, Any]:
     """One that connects first and says nothing, then several that ask at once. Silence ends when all are answered, or after ``silence``."""
     delays: dict[int, float] = {}
+    with connected(port) as first:
+        ask(first, b"there?\n")  # what a server needs to start is no part of what follows
     with connected(port) as silent, selectors.DefaultSelector() as selector:
         began = time.monotonic()
         for number in range(talkers):

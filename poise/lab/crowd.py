@@ -59,7 +59,7 @@ def crowd(stage: Stage, port: int) -> Iterator[Crowd]:
         yield remote
     finally:
         remote.close()
-        child.kill()
+        child.result()
 
 
 def _obey(_chance: random.Random, port: int, control: socket.socket, other: socket.socket) -> None:

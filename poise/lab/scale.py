@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 STEPS = (1, 2, 2.5, 5, 10)
+NOTHING = 1e-12  # below this a value is none: nothing that is measured here is as small
 TICKS = 5  # about so many
 
 
@@ -36,7 +37,9 @@ def scale(values: Iterable[float], *, log: bool) -> Scale:
 
 def linear(values: list[float]) -> Scale:
     """From zero to a round number above the largest value."""
-    largest = max([*values, 0.0]) or 1.0
+    largest = max([*values, 0.0])
+    if largest < NOTHING:
+        largest = 1.0
     power = 10.0 ** math.floor(math.log10(largest / TICKS))
     step = next(step * power for step in STEPS if step * power * TICKS >= largest * 0.999)
     count = math.ceil(largest / step - 1e-9)

@@ -17,13 +17,16 @@ from contextlib import contextmanager
 from typing import Any, NoReturn
 
 from poise.lab import lifeline
+from poise.lab.descriptors import allow
 from poise.lab.events import Recorder, now
 from poise.lab.models import MODELS, Change
 from poise.lab.models.service import Service, WebConversation
 from poise.lab.tapped import TappedSocket, replacements
 from poise.lab.usage import Usage, usage
+from poise.limits import LabLimits
 
 LOOPBACK = "127.0.0.1"
+SPARE = 64  # descriptors that a server has besides its clients
 BACKLOG = 256  # connections that the kernel keeps until they are accepted
 
 Tell = Callable[[dict[str, Any]], None]
@@ -209,6 +212,7 @@ def _serve(
         raise Stopped
 
     signal.signal(signal.SIGTERM, stop)
+    allow(LabLimits().clients + SPARE)
     used: dict[str, Any] = {}
     if not quiet:
         listener = TappedSocket.around(listener, recorder)

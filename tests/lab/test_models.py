@@ -9,7 +9,6 @@ import socket
 import struct
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
 
@@ -138,15 +137,24 @@ def test_a_line_without_an_end_is_given_up(port: int) -> None:
 
 
 def test_more_than_the_buffers_hold_comes_back_whole(port: int) -> None:
-    """Lines of four megabytes in all, sent while the answers are read slowly: no send takes everything."""
-    line = b"%060d\n" % 7
-    total = len(line) * 70_000
+    """Lines of twelve megabytes in all, and nothing is read until no more can be sent: then no send takes everything."""
+    data = memoryview(b"%060d\n" % 7 * 200_000)
+    got = bytearray()
     with client(port) as one:
-        sender = threading.Thread(target=one.sendall, args=(line * 70_000,))
-        sender.start()
-        got = read(one, total)
-        sender.join()
-    assert got == line * 70_000
+        one.setblocking(False)
+        sent = 0
+        while select.select([], [one], [], 0.1)[1] and sent < len(data):
+            sent += one.send(data[sent:])
+        full = sent < len(data)  # everything between us and the server is
+        while len(got) < len(data):
+            readable, writable, _ = select.select([one], [one] if sent < len(data) else [], [], PATIENCE)
+            assert readable or writable
+            if readable:
+                got += one.recv(1 << 20)
+            if writable:
+                sent += one.send(data[sent:])
+    assert full
+    assert got == data
 
 
 def test_many_at_once_and_a_silent_one_among_them(port_of_many: int) -> None:

@@ -19,7 +19,10 @@ from poise.lab.text import Text
 SENT, READ = 1000, 10  # bytes
 LINE = 10_000  # bytes of a line that one recv of 4096 does not take
 PATIENCE = 0.3  # seconds that the client waits for its line
-ONCE = Change("while not talk.over:", "if not talk.over:")
+ONCE = Change(
+    "while not talk.over and not talk.unsent:  # who does not take his answers is not read from",
+    "if not talk.over and not talk.unsent:",
+)
 
 NO_EPOLL = Text(
     "Edge-triggered epoll is Linux's own; this system has none.",

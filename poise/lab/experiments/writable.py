@@ -20,8 +20,8 @@ ALWAYS = {
         "wlist = [client for client, talk in clients.items() if talk.unsent]",
         "wlist = list(clients)",
     ),
-    "poll": Change("writing = select.POLLOUT if talk.unsent else 0", "writing = select.POLLOUT"),
-    "epoll": Change("writing = select.EPOLLOUT if talk.unsent else 0", "writing = select.EPOLLOUT"),
+    "poll": Change("return select.POLLIN", "return select.POLLIN | select.POLLOUT"),
+    "epoll": Change("return select.EPOLLIN", "return select.EPOLLIN | select.EPOLLOUT"),
 }
 
 

@@ -56,10 +56,14 @@ def serve(listener: socket.socket, service: Service = WebConversation) -> None:
 
 
 def wanted(talk: Conversation) -> int:
-    """The mask: reading until the end has come, writing only while something is to be sent."""
-    reading = 0 if talk.over else select.EPOLLIN
-    writing = select.EPOLLOUT if talk.unsent else 0
-    return reading | writing
+    """The mask: writing while something is to be sent, else reading.
+
+    A socket with room is always ready to be written to: watched in vain, it lets each call return at once. And who does
+    not take his answers is not read from, or they would fill our memory.
+    """
+    if talk.unsent:
+        return select.EPOLLOUT
+    return select.EPOLLIN
 
 
 def welcome(listener: socket.socket, ep: select.epoll, clients: Clients, service: Service) -> None:

@@ -39,15 +39,13 @@ def serve(listener: socket.socket, service: Service = WebConversation) -> None:
     with select.epoll() as ep:
         ep.register(listener, select.EPOLLIN | select.EPOLLET)  # 1. mark
         while True:
-            for fd, event in ep.poll():  # 2. submit: sleeps here until something comes
+            for fd, _event in ep.poll():  # 2. submit: sleeps here until something comes
                 # 3. handle
                 if fd == listener.fileno():
                     welcome_all(listener, ep, clients, service)
                     continue
-                if event & select.EPOLLOUT:
-                    write_all(clients[fd])
-                if event & (select.EPOLLIN | select.EPOLLERR | select.EPOLLHUP):
-                    read_all(clients[fd])
+                write_all(clients[fd])  # an edge of any kind: go on with both
+                read_all(clients[fd])
                 if clients[fd].talk.finished:
                     part(clients[fd], ep, clients)
 
@@ -68,13 +66,13 @@ def welcome_all(listener: socket.socket, ep: select.epoll, clients: Clients, ser
 def read_all(client: Client) -> None:
     talk = client.talk
     try:
-        while not talk.over:
+        while not talk.over and not talk.unsent:  # who does not take his answers is not read from
             talk.received(client.socket.recv(SIZE))
             write_all(client)
     except BlockingIOError:
         pass  # nothing is left: what comes next makes an event
     except ConnectionError:
-        talk.over, talk.unsent = True, b""
+        give_up(talk)
 
 
 def write_all(client: Client) -> None:
@@ -85,7 +83,13 @@ def write_all(client: Client) -> None:
     except BlockingIOError:
         pass  # no room is left: when there is some, it makes an event
     except ConnectionError:
-        talk.over, talk.unsent = True, b""
+        give_up(talk)
+
+
+def give_up(talk: Conversation) -> None:
+    """The client has gone: nothing more will come, and nothing can be sent."""
+    talk.over = True
+    talk.unsent.clear()
 
 
 def part(client: Client, ep: select.epoll, clients: Clients) -> None:

@@ -54,10 +54,14 @@ def serve(listener: socket.socket, service: Service = WebConversation) -> None:
 
 
 def wanted(talk: Conversation) -> int:
-    """The mask: reading until the end has come, writing only while something is to be sent."""
-    reading = 0 if talk.over else select.POLLIN
-    writing = select.POLLOUT if talk.unsent else 0
-    return reading | writing
+    """The mask: writing while something is to be sent, else reading.
+
+    A socket with room is always ready to be written to: watched in vain, it lets each call return at once. And who does
+    not take his answers is not read from, or they would fill our memory.
+    """
+    if talk.unsent:
+        return select.POLLOUT
+    return select.POLLIN
 
 
 def welcome(listener: socket.socket, p: select.poll, clients: Clients, service: Service) -> None:

@@ -32,9 +32,10 @@ def serve(listener: socket.socket, service: Service = WebConversation) -> None:
     listener.setblocking(False)  # select is the only place where this program waits
     clients: Clients = {}
     while True:
-        # 1. mark: everybody for reading; for writing only those who have something to get. A socket with
-        #    room in its buffer is always ready to be written to: watched in vain, it lets select return at once.
-        rlist = [listener, *(client for client, talk in clients.items() if not talk.over)]
+        # 1. mark: for writing only those who have something to get. A socket with room in its buffer is
+        #    always ready to be written to: watched in vain, it lets select return at once. The others for
+        #    reading: who does not take his answers is not read from, or they would fill our memory.
+        rlist = [listener, *(client for client, talk in clients.items() if not talk.unsent)]
         wlist = [client for client, talk in clients.items() if talk.unsent]
         # 2. submit: the program sleeps here until the kernel has somebody who is ready
         rs, ws, _xs = select.select(rlist, wlist, [])

@@ -33,7 +33,7 @@ def serve(listener: socket.socket, service: Service = WebConversation, *, pause:
             pass  # nobody
         for client in list(clients):  # a copy: those who leave are taken out on the way
             listen_to(client, clients[client])
-            answer(client, clients[client])
+            answer(client, clients[client])  # at once: mostly there is room
             if clients[client].finished:
                 del clients[client]
                 client.close()
@@ -43,12 +43,12 @@ def serve(listener: socket.socket, service: Service = WebConversation, *, pause:
 
 def listen_to(client: socket.socket, talk: Conversation) -> None:
     try:
-        if not talk.over:
+        if not talk.unsent:  # who does not take his answers is not read from
             talk.received(client.recv(SIZE))  # does this one speak?
     except BlockingIOError:
         pass  # not yet
     except ConnectionError:
-        talk.over, talk.unsent = True, b""  # it has gone
+        give_up(talk)
 
 
 def answer(client: socket.socket, talk: Conversation) -> None:
@@ -58,7 +58,13 @@ def answer(client: socket.socket, talk: Conversation) -> None:
     except BlockingIOError:
         pass  # no room: the next round tries again
     except ConnectionError:
-        talk.over, talk.unsent = True, b""
+        give_up(talk)
+
+
+def give_up(talk: Conversation) -> None:
+    """The client has gone: nothing more will come, and nothing can be sent."""
+    talk.over = True
+    talk.unsent.clear()
 
 
 if __name__ == "__main__":

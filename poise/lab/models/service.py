@@ -22,7 +22,7 @@ class Conversation:
     """Echo: each line goes back."""
 
     def __init__(self) -> None:
-        self.unsent = b""  # what the client is to get
+        self.unsent = bytearray()  # what the client is to get
         self.over = False  # nothing more will come, or is wanted: close when all is sent
         self._rest = b""  # the beginning of a line whose end has not come yet
 
@@ -43,7 +43,7 @@ class Conversation:
 
     def sent(self, count: int) -> None:
         """The kernel has taken so many of the bytes in ``unsent``. It need not take all."""
-        self.unsent = self.unsent[count:]
+        del self.unsent[:count]
 
 
 class WebConversation(Conversation):
