@@ -9,7 +9,6 @@ import pytest
 from poise.lab.experiments import EXPERIMENTS
 from poise.lab.running import running
 
-
 TRIES = 3
 """A machine that is busy with something else now and then gets another chance; what is wrong is so each time."""
 
