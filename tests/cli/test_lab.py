@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from poise.cli.completions import completions
 from poise.cli.lab_showing import numbered, pieces, spoken, wrapped
-from poise.cli.main import CANNOT_START, MAKES_NO_SENSE, main
+from poise.cli.main import CANNOT_START, MAKES_NO_SENSE, main, parser
+from poise.cli.man import man_page
 from poise.lab.experiments import EXPERIMENTS
 from poise.lab.scale import columns
 from tests.support.program import PATIENCE, ROOT
@@ -180,3 +182,17 @@ def test_lines_fit_and_no_mark_begins_one(monkeypatch: pytest.MonkeyPatch) -> No
     assert all(columns(line) <= 33 for line in lines)  # a mark may hang over
     assert not any(line.strip().startswith(("，", "。", "：", "）")) for line in lines)
     assert "".join(pieces(text)) == text
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_the_shells_complete_its_commands_and_their_options(shell: str) -> None:
+    text = completions(shell, parser())
+    assert "list run" in text
+    assert "predict" in text
+
+
+def test_the_manual_page_says_all_of_its_commands() -> None:
+    page = man_page(parser())
+    assert ".SS poise lab list [options]" in page
+    assert ".SS poise lab run [options] NAME" in page
+    assert "\\-\\-predict" in page
