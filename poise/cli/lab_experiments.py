@@ -82,13 +82,22 @@ def add_language(command: Command) -> None:
     )
 
 
+def supported() -> None:
+    """Raises MachineFault on a system on which the experiments cannot even be loaded."""
+    from poise.lab import running
+
+    running.supported()
+
+
 def _list(args: argparse.Namespace) -> int:
+    supported()
     from poise.cli.lab_showing import list_experiments
 
     return list_experiments(args)
 
 
 def _run(args: argparse.Namespace) -> int:
+    supported()
     from poise.cli.lab_showing import run_experiment
 
     return run_experiment(args)

@@ -74,6 +74,11 @@ def check(experiment: Experiment, models: Sequence[str], prediction: str | None)
     choices = [choice.id for choice in experiment.choices]
     if prediction is not None and prediction not in choices:
         raise ValueError(f"{experiment.id} has no prediction {prediction!r}; it has: {', '.join(choices)}")
+    supported()
+
+
+def supported() -> None:
+    """Raises MachineFault where there can be no run."""
     if not hasattr(os, "fork"):
         raise MachineFault(UNSUPPORTED)
 

@@ -19,10 +19,11 @@ from typing import Any, NoReturn
 from poise.lab import lifeline
 from poise.lab.descriptors import allow
 from poise.lab.events import Recorder, now
+from poise.lab.experiment import Cannot
 from poise.lab.models import MODELS, Change
 from poise.lab.models.service import Service, WebConversation
 from poise.lab.tapped import TappedSocket, replacements
-from poise.lab.usage import Usage, usage
+from poise.lab.usage import NO_PROC, PROC, Usage, usage
 from poise.limits import LabLimits
 
 LOOPBACK = "127.0.0.1"
@@ -95,7 +96,9 @@ class Server:
         self.kept: dict[str, Any] = {}
 
     def usage(self) -> Usage:
-        """What it takes of the machine now."""
+        """What it takes of the machine now. Raises Cannot where no other process can be asked."""
+        if not PROC.is_dir():
+            raise Cannot(NO_PROC)
         return usage(self.child.pid)
 
     def stop(self) -> dict[str, Any]:

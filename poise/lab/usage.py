@@ -11,7 +11,13 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+from poise.lab.text import Text
+
 PROC = Path("/proc")
+NO_PROC = Text(
+    "This system has no /proc, so the server's memory and threads cannot be seen from outside.",
+    "这个系统没有 /proc，无法从外部看到服务器的内存和线程。",
+)
 
 
 class Usage(NamedTuple):

@@ -98,5 +98,9 @@ def test_edge_triggered_leaves_bytes_unread() -> None:
     assert not one("edge", records, "left unread").holds
 
 
-def test_without_epoll_nothing_is_claimed_of_it() -> None:
-    assert checks("scaling", {"rows": [{"watched": 1000, "select": 1.0}]}) == []
+def test_without_epoll_only_growth_is_claimed() -> None:
+    def records(cost: float) -> dict[str, Any]:
+        return {"rows": [{"watched": 10, "select": 1.0, "poll": 1.0}, {"watched": 1000, "poll": cost}]}
+
+    assert [check.holds for check in checks("scaling", records(5.0))] == [True]
+    assert [check.holds for check in checks("scaling", records(4.9))] == [False]

@@ -182,6 +182,38 @@ def wait_for_many(leader: int) -> list[int]:
     return there
 
 
+@pytest.mark.slow
+def test_ctrl_c_ends_the_command_and_the_run() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "poise", "lab", "run", "timeout", "--json"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as command:
+        deadline = time.monotonic() + PATIENCE
+        while not (leaders := children(command.pid)):
+            assert time.monotonic() < deadline
+        there = wait_for_many(leaders[0])
+        command.send_signal(signal.SIGINT)
+        out, said = command.communicate(timeout=PATIENCE)
+        assert (command.returncode, out, said) == (130, b"", b"")
+        assert ended(there)
+
+
+def children(parent: int) -> list[int]:
+    """Processes that it has started, each the first of a group of its own."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                _state, of, group_of = (entry / "stat").read_text().rpartition(")")[2].split()[:3]
+            except OSError:
+                continue
+            if int(of) == parent and group_of == entry.name:
+                found.append(int(entry.name))
+    return found
+
+
 @pytest.mark.parametrize(("seconds", "hang_up"), [("60", True), ("0.05", False)], ids=["lifeline", "time"])
 def test_the_guard_ends_the_whole_group(seconds: str, hang_up: bool) -> None:
     with subprocess.Popen(
