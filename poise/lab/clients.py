@@ -72,4 +72,4 @@ def silent_and_talkers(_chance: random.Random, port: int, silence: float, talker
         silent_for = time.monotonic() - began if silent.fileno() >= 0 else silence
         for key in list(selector.get_map().values()):
             key.fileobj.close()  # type: ignore[union-attr]
-    return {"delays": [delays.get(number) for number in range(talkers)], "silent": silent_for}
+    return {"delays": [delays.get(number, LIMITS.silence) for number in range(talkers)], "silent": silent_for}

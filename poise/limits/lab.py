@@ -27,5 +27,5 @@ class LabLimits(Checked):
     message: int = limit(8 * MIB, "bytes", "of one message from a run's process to who has started it")
     said: int = limit(64 * KIB, "bytes", "kept of what a run's processes say on stderr")
     silence: float = limit(
-        5.0, "seconds", "that a scripted client waits at most for an answer; then it gives up", low=0.01
+        8.0, "seconds", "that a scripted client waits at most for an answer; then it gives up", low=0.01
     )

@@ -17,7 +17,7 @@ from tests.lab.languages import faults
 
 pytestmark = pytest.mark.slow
 
-QUICK = 15.0  # seconds: well under the bound, on a busy machine too
+QUICK = 18.0  # seconds: under the bound, on a very busy machine too
 
 
 def test_it_shows_what_it_claims(run: Run) -> None:
@@ -29,7 +29,8 @@ def test_it_shows_what_it_claims(run: Run) -> None:
         for check in found["claim"]
         if not check["holds"]
     ]
-    assert (found["outcome"], failed) == ("shown", []), found["reason"]
+    said = "".join(message.get("said", "") for message in run.messages)
+    assert (found["outcome"], failed) == ("shown", []), said or found["reason"]
     assert found["seconds"] < QUICK
     assert len(found["claim"]) >= 2
 

@@ -11,8 +11,8 @@ from poise.lab.models import MODELS
 from poise.lab.stage import Stage
 from poise.lab.text import Text
 
-CLIENTS = (10, 100, 500, 1000)
-ROUNDS = 2  # in which everybody says a line
+CLIENTS = (10, 100, 400, 1000)
+ROUNDS = 1  # in which everybody says a line
 COMPARED = ("threads", "epoll", "poll", "select")  # the second one that there is stands for multiplexing
 TIMES = 10
 FEWER = 2  # switches
@@ -108,8 +108,8 @@ EXPERIMENT = Experiment(
         Choice("many", Text("The threads take ten times as much, or more", "线程的是十倍以上"), right=True),
     ),
     runs=Text(
-        "The server with threads and the one with epoll, with 10, 100, 500 and 1,000 clients. All say two lines, then all are idle.",
-        "多线程服务器和 epoll 服务器，客户端 10、100、500、1000 个。都说两句话，然后全部空闲。",
+        "The server with threads and the one with epoll, with 10, 100, 400 and 1,000 clients. All say a line, then all are idle.",
+        "多线程服务器和 epoll 服务器，客户端 10、100、400、1000 个。都说一句话，然后全部空闲。",
     ),
     watch=Text(
         "Two lines that both climb; one has a much smaller slope. And the number of threads: 1,001 beside 1.",

@@ -47,8 +47,13 @@ def claim(records: Records) -> list[Check]:
     first, *_others, waiting = records["rows"]
     return [
         Check(
-            Text("rounds of asking for each time that select woke", "select 每醒一次，轮询要转多少圈"),
-            (first["wakes"] / first["seconds"]) / (waiting["wakes"] / waiting["seconds"]),
+            # It takes whatever the machine gives it, so only that time counts.
+            Text(
+                "rounds of asking, in a second on a processor, for each time in a second that select woke",
+                "轮询每秒（CPU 时间）的圈数是 select 每秒醒来次数的多少倍",
+            ),
+            (first["wakes"] / (first["cpu"] / 100 * first["seconds"]))
+            / (waiting["wakes"] / waiting["seconds"]),
             ">=",
             TIMES,
         ),
