@@ -127,6 +127,19 @@ def test_who_leaves_without_a_word_harms_nobody(port: int) -> None:
         assert read(one, 13) == b"still there?\n"
 
 
+def test_who_leaves_while_an_answer_is_on_its_way_harms_nobody(port: int) -> None:
+    rude = client(port)
+    rude.setblocking(False)
+    data = memoryview(b"%060d\n" % 7 * 200_000)
+    while data and select.select([], [rude], [], 0.1)[1]:  # until the server, too, can send no more
+        data = data[rude.send(data) :]
+    rude.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+    rude.close()
+    with client(port) as one:
+        one.sendall(GET)
+        assert read(one, len(FOUND)) == FOUND
+
+
 def test_a_line_without_an_end_is_given_up(port: int) -> None:
     with client(port) as one:
         try:
@@ -143,7 +156,7 @@ def test_more_than_the_buffers_hold_comes_back_whole(port: int) -> None:
     with client(port) as one:
         one.setblocking(False)
         sent = 0
-        while select.select([], [one], [], 0.1)[1] and sent < len(data):
+        while sent < len(data) and select.select([], [one], [], 0.25)[1]:
             sent += one.send(data[sent:])
         full = sent < len(data)  # everything between us and the server is
         while len(got) < len(data):
