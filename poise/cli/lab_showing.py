@@ -38,6 +38,7 @@ TAKEAWAY = Text("To take away:", "要点：")
 READING = Text("To read on:", "延伸阅读：")
 KEPT = Text("kept: {paths}", "已保存：{paths}")
 SECONDS = Text("about {seconds:g} s", "约 {seconds:g} 秒")
+ROW = Text("row {rows} of the notes", "讲义第 {rows} 行")
 ROWS = Text("rows {rows} of the notes", "讲义第 {rows} 行")
 
 
@@ -74,7 +75,7 @@ def listed(language: str) -> str:
     lines = []
     for each in EXPERIMENTS.values():
         seconds = SECONDS.said(language, seconds=each.seconds)
-        rows = ROWS.said(language, rows=", ".join(map(str, each.rows)))
+        rows = (ROWS if len(each.rows) > 1 else ROW).said(language, rows=", ".join(map(str, each.rows)))
         lines.append(f"{each.id:{INDENT}}{each.title.said(language)}  ({seconds}, {rows})")
         lines += wrapped(each.question.said(language), indent=INDENT)
     return "\n".join(lines) + "\n"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 from typing import Any
@@ -13,7 +12,7 @@ import pytest
 
 from poise.lab import usage
 from poise.lab.experiment import Cannot
-from poise.lab.stage import Child, Server
+from poise.lab.stage import Server
 from poise.lab.usage import Usage, own
 from tests.support.program import PATIENCE, ROOT
 
@@ -105,10 +104,8 @@ def test_what_is_left_is_ended_when_the_stage_closes() -> None:
 
 
 def test_a_child_is_killed_once() -> None:
-    child = Child(signal.pause)
-    child.kill()
-    child.kill()
-    assert child.pid == 0
+    body = "import signal\nchild = stage.fork(signal.pause)\nchild.kill()\nchild.kill()\nresult = child.pid"
+    assert staged(body)[0] == 0
 
 
 def test_usage_of_this_process_and_of_what_there_is_not() -> None:

@@ -92,7 +92,7 @@ def claim(records: Records) -> list[Check]:
     return [
         Check(
             Text(
-                f"{name}'s time at {row['watched']} watched, in epolls",
+                f"{name}'s time at {row['watched']} watched, as a multiple of epoll's",
                 f"监控 {row['watched']} 个时，{name} 耗时是 epoll 的多少倍",
             ),
             row[name] / row["epoll"],

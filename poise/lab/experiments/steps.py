@@ -93,7 +93,7 @@ def claim(records: Records) -> list[Check]:
             checks.append(
                 Check(
                     Text(
-                        f"descriptors told to the kernel: {name}, in epolls",
+                        f"descriptors told to the kernel: {name}, as a multiple of epoll's",
                         f"提交给内核的描述符数：{name} 是 epoll 的多少倍",
                     ),
                     row["submitted"] / rows["epoll"]["submitted"],
