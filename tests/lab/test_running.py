@@ -287,10 +287,37 @@ def test_the_fence_stands_in_a_process_and_its_children() -> None:
     assert done.returncode == 0
 
 
-def test_a_run_puts_the_fence_up_before_its_experiment() -> None:
-    """The first thing that is done in the process of a run, apart from asking to be killed with its parent."""
-    source = (ROOT / "poise" / "lab" / "acting.py").read_text(encoding="utf-8")
-    assert source.index("fence.put_up()") < source.index("Stage(")
+ESCAPING = """
+import json, os, socket, sys
+from types import SimpleNamespace
+from poise.lab import acting
+
+def escape(stage):
+    where = ("192.0.2.1", 9)
+    return stage.clients(lambda _chance: socket.create_connection(where, 1.0).close()).result()
+
+acting.EXPERIMENTS = {"escape": SimpleNamespace(run=escape)}
+acting.main({"experiment": "escape", "models": [], "seed": 1, "parent": os.getppid()})
+"""
+
+
+def test_an_experiment_that_would_leave_this_machine_is_stopped() -> None:
+    lifeline, held = os.pipe()
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", ESCAPING],
+            cwd=ROOT,
+            stdin=lifeline,
+            capture_output=True,
+            process_group=0,
+            timeout=PATIENCE,
+            check=False,
+        )
+    finally:
+        os.close(lifeline)
+        os.close(held)
+    assert b"PermissionError: the lab stays on loopback: socket.connect ('192.0.2.1', 9)" in done.stderr
+    assert b"records" not in done.stdout
 
 
 def test_a_thread_may_start_a_run_as_long_as_it_lives() -> None:
