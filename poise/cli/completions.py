@@ -80,6 +80,15 @@ def completions(shell: str, parser: argparse.ArgumentParser) -> str:
     return {"bash": _bash, "zsh": _zsh, "fish": _fish}[shell](program)
 
 
+def _arguments(command: Outline) -> tuple[Argument, ...]:
+    """What may follow a command: its arguments; for one that has commands of its own, these and all their options."""
+    if not command.commands:
+        return command.arguments
+    own = Argument((), "", "COMMAND", tuple(each.name for each in command.commands), "choice")
+    options = {each.names: each for one in command.commands for each in one.arguments if each.names}
+    return (own, *options.values())
+
+
 def _names(arguments: Iterable[Argument]) -> list[str]:
     return [name for argument in arguments for name in argument.names]
 
@@ -100,7 +109,7 @@ def _bash(program: Outline) -> str:
 
 def _bash_case(command: Outline) -> Iterator[str]:
     values: dict[str, list[str]] = {}  # what to offer, for which options
-    for argument in command.arguments:
+    for argument in _arguments(command):
         if argument.names and argument.metavar and not argument.optional:
             values.setdefault(_bash_value(argument), []).extend(argument.names)
     yield f"    {command.name})"
@@ -109,8 +118,8 @@ def _bash_case(command: Outline) -> Iterator[str]:
         for value, names in values.items():
             yield f"        {'|'.join(names)}) {value} ;;"
         yield "        esac"
-    yield f"        offered='{' '.join(_names(command.arguments))}'"
-    for argument in command.arguments:
+    yield f"        offered='{' '.join(_names(_arguments(command)))}'"
+    for argument in _arguments(command):
         if not argument.names:
             yield f"        [[ $cur == -* ]] || {{ {_bash_value(argument)}; }}"
     yield "        ;;"
@@ -141,7 +150,7 @@ def _zsh(program: Outline) -> str:
 def _zsh_case(command: Outline) -> Iterator[str]:
     yield f"        {command.name})"
     yield "            _arguments -s \\"
-    specs = [_zsh_spec(argument) for argument in command.arguments]
+    specs = [_zsh_spec(argument) for argument in _arguments(command)]
     yield " \\\n".join(f"                {spec}" for spec in specs) + " && ret=0"
     yield "            ;;"
 
@@ -192,7 +201,7 @@ def _fish(program: Outline) -> str:
     lines += [_fish_line("__fish_use_subcommand", argument) for argument in program.arguments]
     for command in program.commands:
         condition = f"'__fish_seen_subcommand_from {command.name}'"
-        lines += ["", *(_fish_line(condition, argument) for argument in command.arguments)]
+        lines += ["", *(_fish_line(condition, argument) for argument in _arguments(command))]
     return "\n".join(lines) + "\n"
 
 

@@ -27,6 +27,7 @@ Put a folder on the web, safely and fast, from one readiness loop.
   poise find               who serves in the local network and can be found (serve --announce)
   poise check [DIR]        which settings count there, from where, and what is wrong with its poise.toml
   poise top [PID]          what the loop of a running server does, in the terminal
+  poise lab list           experiments that show how a server waits for many
 """
 
 SERVE = """\
@@ -92,9 +93,17 @@ def parser(only: str | None = None) -> argparse.ArgumentParser:
 
 
 def every_command() -> Iterable[argparse.ArgumentParser]:
-    """The parsers of all commands."""
-    (commands,) = [each for each in parser()._actions if isinstance(each, argparse._SubParsersAction)]
-    return commands.choices.values()
+    """The parsers of all commands, and of those that they have themselves."""
+    waiting: list[argparse.ArgumentParser] = [parser()]
+    while waiting:
+        inner = [
+            each
+            for action in waiting.pop()._actions
+            if isinstance(action, argparse._SubParsersAction)
+            for each in action.choices.values()
+        ]
+        yield from inner
+        waiting += inner
 
 
 def add_serve_command(commands: Commands) -> None:
@@ -148,6 +157,14 @@ def add_replay_command(commands: Commands) -> None:
 def add_watch_command(commands: Commands) -> None:
     """``poise watch``."""
     looking.add_program(commands).set_defaults(run=_watch)
+
+
+def add_lab_command(commands: Commands) -> None:
+    """``poise lab``, which has commands of its own."""
+    from poise.cli import lab
+
+    for command in lab.add_lab(commands):
+        command.commands = every_command
 
 
 def add_serve(serve: Command) -> None:
@@ -248,6 +265,7 @@ COMMANDS: dict[str, Callable[[Commands], None]] = {
     "trace": add_trace_command,
     "replay": add_replay_command,
     "watch": add_watch_command,
+    "lab": add_lab_command,
     "completions": add_completions_command,
     "man": add_man_command,
 }

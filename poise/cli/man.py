@@ -79,17 +79,17 @@ def man_page(parser: argparse.ArgumentParser) -> str:
         "poise \\- put a folder on the web",
         ".SH SYNOPSIS",
     ]
-    for command in program.commands:
+    for command in program.every:
         lines += [".PP", f".B {_escaped(command.usage)}"]
     lines += [".SH DESCRIPTION", *_text(program.about), ".SH COMMANDS"]
-    for command in program.commands:
+    for command in program.every:
         lines += _command(command)
     lines += [".SH OPTIONS", *_arguments(program.arguments)]
     examples = " ".join(f"{name} is {variable(name)};" for name in ("--max-head", "--no-listing")).rstrip(";")
     lines += [".SH ENVIRONMENT", *_text(ENVIRONMENT.format(examples=examples)), *_terms(VARIABLES)]
     lines += [".SH FILES", *_terms(FILES)]
     lines += [".SH SIGNALS", *_terms(SIGNALS), ".SH EXIT STATUS", *_terms(STATUSES), ".SH EXAMPLES"]
-    for command in program.commands:
+    for command in program.every:
         for paragraph in command.after.split("\n\n"):
             heading, _, examples = paragraph.partition("\n")
             if heading == "examples:":

@@ -66,6 +66,11 @@ class Outline:
         """All of them, in their order."""
         return tuple(argument for group in self.groups for argument in group.arguments)
 
+    @property
+    def every(self) -> tuple[Outline, ...]:
+        """The commands that do something: in the place of one that has commands of its own, those."""
+        return tuple(one for each in self.commands for one in (each.commands or (each,)))
+
 
 def outline(
     parser: argparse.ArgumentParser, name: str = "", brief: str = "", *, late: bool = False

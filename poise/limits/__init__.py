@@ -9,6 +9,7 @@ reason says so.
 
 from __future__ import annotations
 
+from poise.limits.lab import LabLimits
 from poise.limits.limit import KIB, MIB, Checked, Limit, check
 from poise.limits.rooms import (
     ConnectLimits,
@@ -36,6 +37,7 @@ __all__ = [
     "FileLimits",
     "FrameLimits",
     "HttpLimits",
+    "LabLimits",
     "Limit",
     "ListenLimits",
     "LogLimits",

@@ -1,0 +1,106 @@
+"""What must be claimed at least, and that a run which does not show it is told apart."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from poise.lab.experiment import Check
+from poise.lab.experiments import EXPERIMENTS
+from poise.lab.text import same
+
+
+def checks(name: str, records: dict[str, Any]) -> list[Check]:
+    return EXPERIMENTS[name].claim(records)
+
+
+def one(name: str, records: dict[str, Any], words: str) -> Check:
+    (found,) = [check for check in checks(name, records) if words in check.text.en]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("relation", "measured", "holds"),
+    [
+        (">=", 5, True),
+        (">=", 4.9, False),
+        ("<=", 5, True),
+        ("<=", 5.1, False),
+        ("==", 5, True),
+        ("==", 4, False),
+    ],
+)
+def test_a_check(relation: str, measured: float, holds: bool) -> None:
+    assert Check(same("x"), measured, relation, 5).holds is holds
+
+
+def polled(wakes: int) -> dict[str, Any]:
+    row = {"seconds": 1.0, "cpu": 100.0, "nothing": 0}
+    return {"rows": [{**row, "wakes": wakes}, {**row, "wakes": 1, "cpu": 0.1}]}
+
+
+def test_polling_wakes_a_thousand_times_as_often() -> None:
+    assert one("polling", polled(1000), "select woke").holds
+    assert not one("polling", polled(999), "select woke").holds
+
+
+def test_write_interest_always_on_turns_a_thousand_times_as_often() -> None:
+    def records(turns: int) -> dict[str, Any]:
+        return {
+            "rows": [
+                {"model": model, "turns_per_second": each}
+                for model in ("select", "poll", "epoll")
+                for each in (1, turns)
+            ]
+        }
+
+    assert [check.holds for check in checks("writable", records(1000))] == [True] * 3
+    assert [check.holds for check in checks("writable", records(999))] == [False] * 3
+
+
+def test_select_and_poll_cost_twenty_epolls_at_a_thousand() -> None:
+    def records(cost: float) -> dict[str, Any]:
+        return {
+            "rows": [
+                {"watched": 1000, "select": cost, "poll": cost, "epoll": 1.0},
+                {"watched": 2000, "poll": 1.0, "epoll": 1.0},
+            ]
+        }
+
+    assert [check.holds for check in checks("scaling", records(20.0))] == [True] * 2
+    assert [check.holds for check in checks("scaling", records(19.9))] == [False] * 2
+
+
+def silence(blocking: float, select: float) -> dict[str, Any]:
+    rows = [
+        {"model": model, "delays": [delay] * 5, "silent": 600.0}
+        for model, delay in (("blocking", blocking), ("timeout", 200.0), ("select", select))
+    ]
+    return {"silence": 600.0, "rows": rows}
+
+
+def test_one_silent_client_delays_the_blocking_server_by_all_its_silence_and_the_others_by_less_than_50_ms() -> (
+    None
+):
+    assert [check.holds for check in checks("silent", silence(600.0, 49.0))] == [True, True]
+    assert [check.holds for check in checks("silent", silence(500.0, 51.0))] == [False, False]
+
+
+def test_edge_triggered_leaves_bytes_unread() -> None:
+    rows = [
+        {"again": 1, "left": 990, "first": 1, "after": 1},
+        {"again": 0, "left": 990, "first": 1, "after": 1},
+    ]
+    records = {"rows": rows, "line": 10, "answered": {"drains": 10, "reads once": 0}}
+    assert all(check.holds for check in checks("edge", records))
+    rows[1]["left"] = 0
+    assert not one("edge", records, "left unread").holds
+
+
+def test_without_epoll_only_growth_is_claimed() -> None:
+    def records(cost: float) -> dict[str, Any]:
+        return {"rows": [{"watched": 10, "select": 1.0, "poll": 1.0}, {"watched": 1000, "poll": cost}]}
+
+    assert [check.holds for check in checks("scaling", records(5.0))] == [True]
+    assert [check.holds for check in checks("scaling", records(4.9))] == [False]
