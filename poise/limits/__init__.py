@@ -9,6 +9,7 @@ reason says so.
 
 from __future__ import annotations
 
+from poise.limits.exercises import ExerciseLimits
 from poise.limits.limit import KIB, MIB, Checked, Limit, check
 from poise.limits.rooms import (
     ConnectLimits,
@@ -31,6 +32,7 @@ __all__ = [
     "ConnectLimits",
     "DatagramLimits",
     "DiscoveryLimits",
+    "ExerciseLimits",
     "FileLimits",
     "FrameLimits",
     "HttpLimits",
