@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import poise
-from poise.cli import checking, discovery, options, people, site_options, standard
+from poise.cli import checking, discovery, lab, options, people, site_options, standard
 from poise.cli.command import Command, Formatter
 from poise.errors import MachineFault
 
@@ -96,6 +96,7 @@ def parser() -> argparse.ArgumentParser:
     discovery.add_find(find)
     find.set_defaults(run=_find)
     checking.add_check(commands, add_serve).set_defaults(run=_check)
+    lab.add_lab(commands)
     add_papers(commands)
     for command in commands.choices.values():
         command.commands = tuple(commands.choices.values())
