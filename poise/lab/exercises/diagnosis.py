@@ -1,0 +1,93 @@
+"""From what a client did not get, and the state of the program, to the ids of the words that explain it."""
+
+from __future__ import annotations
+
+import signal
+from typing import NamedTuple
+
+from poise.lab.exercises.child import State
+from poise.lab.exercises.client import Unmet
+from poise.lab.exercises.structure import WAITS, Source
+from poise.lab.exercises.words import HINTS
+
+WAITED_FOR = frozenset(
+    {"not-listening", "no-connection", "no-answer", "cut-short", "not-closed", "not-taken", "no-tick"}
+)
+"""Failures in which something did not come: where the program is now says why."""
+LOST = frozenset({"no-connection", "closed-early", "dropped", "too-much"})
+"""How a client may see that the program has ended."""
+NEVER_STARTED = frozenset({"not-listening", "other-port", "outside"})
+"""Those that have nothing to do with the case in which they are noticed."""
+SIGNALS = {signal.SIGXCPU: "cpu", signal.SIGALRM: "life", signal.SIGSEGV: "broke", signal.SIGXFSZ: "output"}
+
+
+class Diagnosis(NamedTuple):
+    """Ids of the words: what went wrong (``failure``), what the program does (``cause``), and the mistakes behind it."""
+
+    failure: str
+    cause: str
+    why: str
+    hints: tuple[str, ...]
+    values: dict[str, object]
+
+
+def diagnose(exercise: str, case: str, unmet: Unmet, state: State, source: Source) -> Diagnosis:
+    failure = unmet.failure
+    outside = [each for each in state.events if each["event"] == "outside"]
+    if outside:
+        failure = "outside"
+        unmet.having(**outside[0])
+    elif not state.alive and failure in LOST:
+        failure = "gone"  # whether the client came a moment sooner or later says nothing
+    cause, kind, values = cause_of(failure, state, source)
+    at = values.get("line") or unmet.values.get("line") or 0
+    code = source.line(at) if isinstance(at, int) else ""
+    values = {"line": at, "code": code, **unmet.values, **values}
+    wanted = [
+        f"{cause}.{kind}.{values.get('call')}",
+        f"{cause}.{kind}",
+        f"{exercise}.{case}.{failure}",
+        f"{exercise}.{case}",
+        f"{case}.{failure}",
+        failure,
+        case,
+        cause,
+    ]
+    if failure == "outside":
+        wanted = ["outside"]
+    hints = [each for each in wanted if each in HINTS]
+    why = "start" if failure in NEVER_STARTED else case
+    return Diagnosis(failure, f"{cause}.{kind}" if kind else cause, why, tuple(hints[:1]), values)
+
+
+def cause_of(failure: str, state: State, source: Source) -> tuple[str, str, dict[str, object]]:
+    """The id of what the program does, a kind of it, and the values for the gaps in the words."""
+    if state.error is not None:
+        error = state.error
+        if error["name"] == "EFBIG":
+            return "output", "", {"line": error["line"]}
+        kinds = [error["name"], *error["kinds"]]
+        kind = next((each for each in kinds if f"crashed.{each}" in HINTS), "other")
+        text = f"{error['kind']}: {error['text']}" if error["text"] else error["kind"]
+        return "crashed", kind, {"line": error["line"], "error": text, "call": source.call(error["line"])}
+    if not state.alive:
+        code = state.code or 0
+        if -code in SIGNALS:
+            return SIGNALS[signal.Signals(-code)], "", {}
+        return ("killed" if code < 0 else "ended"), "", {"exit": code}
+    if failure.startswith("busy-") and state.running:
+        return "runs", "", {"line": state.line}
+    if failure not in WAITED_FOR:
+        return "", "", {}
+    if state.running:
+        return "runs", "", {"line": state.line}
+    call = source.call(state.line)
+    if call in WAITS:
+        return "waits", call, {"line": state.line, "call": call}
+    if state.line:
+        return (
+            "waits",
+            "ready" if call in ("select", "poll") else "",
+            {"line": state.line, "call": call or "…"},
+        )
+    return "", "", {}

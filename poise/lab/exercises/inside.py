@@ -1,0 +1,291 @@
+"""Runs a learner's program, and tells from inside what no client can see from outside. Started by its path, in a process of its own.
+
+``inside.py FILE PORT EVENTS TALLY STACKS LIFELINE BUFFER ALARM CPU MEMORY DESCRIPTORS OUTPUT``: the four after the port are
+inherited descriptors, the rest the limits, in seconds and bytes.
+
+- It counts the calls that ask the kernel who is ready, in memory that the checker shares: a counter can be read at any
+  moment, also of a program that hangs.
+- It tells of what happens seldom (listening, a thread, an exception) as lines of JSON in a pipe.
+- It keeps the program on this machine: what would reach or be reached from elsewhere is refused. That protects from a
+  slip; a program that wants to escape can.
+- It dies with the checker: the kernel sends SIGIO, which ends a process, when the other end of LIFELINE is closed
+  (fcntl(2), O_ASYNC); where it does not, an alarm ends it.
+
+Only the standard library: the program that is checked should find the machine as it is without Poise.
+"""
+
+from __future__ import annotations
+
+import ast
+import errno
+import faulthandler
+import fcntl
+import json
+import mmap
+import os
+import select
+import signal
+import socket
+import sys
+import traceback
+import types
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+COUNTERS = (
+    "select",  # calls of each way to wait
+    "poll",
+    "epoll",
+    "empty",  # waits that came back with nothing
+    "writable",  # with nothing but sockets that could be written to
+    "readable",  # with something to read
+    "fault",  # with nothing but ERR, HUP or NVAL
+    "watched",  # the most that one call watched
+)
+SLOT = 8  # bytes of one counter
+READ = select.POLLIN | select.POLLPRI if hasattr(select, "POLLIN") else 1
+WRITE = select.POLLOUT if hasattr(select, "POLLOUT") else 4
+MOST_EVENTS = 200  # a pipe holds them; a program that starts threads without end tells no more than this
+HERE = ("127.", "::1", "localhost")
+PROCESSES = frozenset(
+    {"os.fork", "os.forkpty", "os.posix_spawn", "os.spawn", "os.system", "os.exec", "subprocess.Popen"}
+)
+
+
+class Observer:
+    """What is told to the checker."""
+
+    def __init__(self, events: int, tally: mmap.mmap, path: str) -> None:
+        self.events = events
+        self.counts = memoryview(tally).cast("Q")
+        self.path = path
+        self.told = 0
+        self.made: list[dict[str, str]] = []
+        os.set_blocking(events, False)
+
+    def tell(self, event: str, **about: Any) -> None:
+        """One line into the pipe; what has no place there is left out, for the program must not wait for it."""
+        self.told += 1
+        if self.told <= MOST_EVENTS:
+            try:
+                os.write(self.events, json.dumps({"event": event, **about}).encode() + b"\n")
+            except OSError:
+                pass
+
+    def count(self, name: str) -> None:
+        self.counts[COUNTERS.index(name)] += 1
+
+    def waited(self, kind: str, watched: int, *, readable: bool, writable: bool, fault: bool) -> None:
+        """A wait has come back."""
+        if readable:
+            self.count("readable")
+        elif writable:
+            self.count("writable")
+        else:
+            self.count("fault" if fault else "empty")
+        most = COUNTERS.index("watched")
+        self.counts[most] = max(self.counts[most], watched)
+
+    def audit(self, event: str, arguments: tuple[Any, ...]) -> None:
+        """An audit hook (sys.addaudithook). Raises PermissionError for an address that is not on loopback."""
+        if event in ("socket.bind", "socket.connect", "socket.sendto"):
+            address = arguments[1]
+            if isinstance(address, tuple) and not str(address[0]).startswith(HERE):
+                self.tell("outside", call=event.partition(".")[2], host=str(address[0]), line=self.line())
+                raise PermissionError(f"{address[0]!r} is not on this machine's loopback")
+        elif event == "_thread.start_new_thread":
+            self.tell("thread", line=self.line())
+        elif event in PROCESSES:
+            self.tell("process", call=event, line=self.line())
+
+    def line(self) -> int:
+        """The line of the learner's file that is being run; 0 for none."""
+        frame: types.FrameType | None = sys._getframe()
+        while frame is not None and frame.f_code.co_filename != self.path:
+            frame = frame.f_back
+        return frame.f_lineno if frame is not None else 0
+
+    def profile(self, frame: types.FrameType, event: str, _argument: Any) -> None:
+        """A profile function (sys.setprofile), until the program listens: which ``__init__`` was called by which."""
+        code = frame.f_code
+        if event != "call" or code.co_name != "__init__" or code.co_filename != self.path:
+            return
+        caller = frame.f_back
+        by = caller.f_code.co_qualname if caller and caller.f_code.co_filename == self.path else ""
+        own = frame.f_locals.get(code.co_varnames[0]) if code.co_argcount else None
+        if len(self.made) < MOST_EVENTS:
+            self.made.append({"class": type(own).__name__, "init": code.co_qualname, "by": by})
+
+    def failed(self, error: BaseException) -> None:
+        """The program has ended with an exception."""
+        frames = [each for each in traceback.extract_tb(error.__traceback__) if each.filename == self.path]
+        last = frames[-1] if frames else None
+        line = last.lineno if last else None
+        if isinstance(error, SyntaxError) and error.filename == self.path:
+            line = error.lineno
+        self.tell(
+            "error",
+            kind=type(error).__name__,
+            kinds=[each.__name__ for each in type(error).__mro__],
+            text=str(error)[:300],
+            name=errno.errorcode.get(getattr(error, "errno", None) or 0, ""),
+            line=line or 0,
+        )
+
+
+def watch_waits(observer: Observer) -> None:
+    """Put counting ones in the place of ``select.select``, ``poll`` and ``epoll``; what they do stays the same."""
+    plain = select.select
+
+    def counting(
+        rlist: Iterable[Any], wlist: Iterable[Any], xlist: Iterable[Any], timeout: float | None = None
+    ) -> Any:
+        rlist, wlist, xlist = (list(each) for each in (rlist, wlist, xlist))
+        observer.count("select")
+        found = plain(rlist, wlist, xlist, timeout)
+        total = len(rlist) + len(wlist)
+        observer.waited(
+            "select", total, readable=bool(found[0]), writable=bool(found[1]), fault=bool(found[2])
+        )
+        return found
+
+    names = vars(select)
+    names["select"] = counting
+    if "poll" in names:
+        made_poll = names["poll"]
+        names["poll"] = lambda: Waiting(observer, "poll", made_poll())
+    if "epoll" in names:
+        Epoll.observer, Epoll.made = observer, names["epoll"]
+        names["epoll"] = Epoll
+
+
+class Waiting:
+    """A poll or epoll object that is counted."""
+
+    def __init__(self, observer: Observer, kind: str, real: Any) -> None:
+        self._observer, self._kind, self._real = observer, kind, real
+        self._watched: set[int] = set()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)
+
+    def register(self, fd: Any, *mask: int, **named: int) -> None:
+        self._real.register(fd, *mask, **named)
+        self._watched.add(fd if isinstance(fd, int) else fd.fileno())
+
+    def unregister(self, fd: Any) -> None:
+        self._real.unregister(fd)
+        self._watched.discard(fd if isinstance(fd, int) else fd.fileno())
+
+    def poll(self, *given: Any, **named: Any) -> list[tuple[int, int]]:
+        self._observer.count(self._kind)
+        found: list[tuple[int, int]] = self._real.poll(*given, **named)
+        masks = 0
+        for _, mask in found:
+            masks |= mask
+        self._observer.waited(
+            self._kind,
+            len(self._watched),
+            readable=bool(masks & READ),
+            writable=bool(masks & WRITE),
+            fault=bool(masks),
+        )
+        return found
+
+
+class Epoll(Waiting):
+    """In the place of ``select.epoll``, whose own class cannot be inherited from."""
+
+    observer: Observer
+    made: Callable[..., Any]
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(self.observer, "epoll", type(self).made(*given, **named))
+
+    def __enter__(self) -> Epoll:
+        return self
+
+    def __exit__(self, *_about: object) -> None:
+        self._real.close()
+
+    @classmethod
+    def fromfd(cls, fd: int) -> Any:
+        return cls.made.fromfd(fd)  # type: ignore[attr-defined]
+
+
+def watch_sockets(observer: Observer, buffer: int) -> None:
+    """Tell of ``listen``, after giving the kernel's buffers of TCP a size that does not depend on the machine."""
+    listen = socket.socket.listen
+
+    def listening(self: socket.socket, *backlog: int) -> None:
+        if buffer and self.family != socket.AF_UNIX:
+            self.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, buffer)  # those accepted inherit it
+            self.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
+        listen(self, *backlog)
+        sys.setprofile(None)
+        observer.tell("listen", address=self.getsockname(), line=observer.line(), made=observer.made)
+
+    socket.socket.listen = listening  # type: ignore[method-assign, assignment]
+
+
+def restrain(alarm: int, cpu: int, memory: int, descriptors: int, output: int, lifeline: int) -> None:
+    """Limits that the kernel enforces, whatever the program does."""
+    import resource  # not on Windows, where the checker does not come so far
+
+    signal.alarm(alarm)
+    if hasattr(os, "O_ASYNC"):
+        fcntl.fcntl(lifeline, fcntl.F_SETOWN, -os.getpgid(0))
+        flags = fcntl.fcntl(lifeline, fcntl.F_GETFL)
+        fcntl.fcntl(lifeline, fcntl.F_SETFL, flags | os.O_ASYNC)
+    for number, most in (
+        (resource.RLIMIT_CPU, cpu),
+        (resource.RLIMIT_AS, memory),
+        (resource.RLIMIT_NOFILE, descriptors),
+        (resource.RLIMIT_FSIZE, output),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        hard = resource.getrlimit(number)[1]
+        most = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        resource.setrlimit(number, (most, most))
+
+
+def run(observer: Observer, path: str) -> int:
+    """The program, as ``python3 FILE PORT`` would run it; its exit code."""
+    module = types.ModuleType("__main__")
+    module.__dict__.update(__file__=path, __builtins__=__builtins__)
+    sys.modules["__main__"] = module
+    sys.path.insert(0, os.path.dirname(path))
+    try:
+        with open(path, "rb") as file:
+            code = compile(ast.parse(file.read(), path), path, "exec", dont_inherit=True)
+        sys.setprofile(observer.profile)
+        exec(code, module.__dict__)  # noqa: S102 - to run the learner's program is what this is for
+    except SystemExit as error:
+        return error.code if isinstance(error.code, int) else int(error.code is not None)
+    except BaseException as error:  # noqa: BLE001 - whatever it is, it is the program's, and is told
+        sys.setprofile(None)
+        observer.failed(error)
+        traceback.print_exc()
+        return 1
+    finally:
+        sys.setprofile(None)
+    return 0
+
+
+def main(arguments: Sequence[str]) -> int:
+    path, port, *numbers = arguments
+    events, tally, stacks, lifeline, buffer, *limits = map(int, numbers)
+    restrain(*limits, lifeline=lifeline)  # type: ignore[misc] # five numbers, as the checker gives them
+    faulthandler.register(signal.SIGUSR1, file=stacks, all_threads=False)
+    observer = Observer(events, mmap.mmap(tally, SLOT * len(COUNTERS)), path)
+    watch_waits(observer)
+    watch_sockets(observer, buffer)
+    sys.argv = [path, port]
+    sys.addaudithook(observer.audit)
+    code = run(observer, path)
+    observer.tell("end", code=code)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,142 @@
+"""What the checker says: lines for people, and plain data for scripts."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from poise.lab.exercises.catalog import Exercise
+from poise.lab.exercises.checking import Failure, Result
+from poise.lab.exercises.client import Entry
+from poise.lab.exercises.structure import Source
+from poise.lab.exercises.words import WORDS
+from poise.limits import ExerciseLimits
+
+INDENT = "    "
+
+
+class Speaker:
+    """Says in one language what a check has found."""
+
+    def __init__(self, language: str, limits: ExerciseLimits) -> None:
+        self.words: Mapping[str, str] = WORDS[language]
+        self.limits = limits
+
+    def say(self, name: str, **values: object) -> str:
+        return self.words[name].format(**values)
+
+    def bytes(self, data: bytes) -> str:
+        """As Python writes them, the middle of a long message left out."""
+        most = self.limits.shown
+        if not data:
+            return self.words["report.nothing"]
+        if len(data) <= most:
+            return repr(data)
+        ends = f"{data[: most // 2]!r} … {data[-(most // 4) :]!r}"
+        return self.say("report.bytes", ends=ends, count=len(data))
+
+    # --- for people ---------------------------------------------------------------------------------------
+
+    def heading(self, exercise: Exercise, path: str) -> str:
+        return f"{exercise.number} {self.words[f'task.{exercise.name}.title']} · {path}"
+
+    def line(self, result: Result) -> str:
+        mark = self.words["report.ok" if result.passed else "report.failed"]
+        columns = 8 - sum(ord(letter) > 0x2E80 for letter in mark)  # those letters are two columns wide
+        return f"  {mark:<{columns}}{self.words[f'case.{result.case}']}"
+
+    def explanation(self, result: Result, source: Source) -> str:
+        """Everything that is known of a failure, in paragraphs."""
+        failure = result.failure
+        if failure is None:
+            return ""
+        parts = [(self.words["report.happened"], self.happened(failure))]
+        if failure.log:
+            parts.insert(0, (self.words["report.did"], "\n".join(self.log(failure.log))))
+        cause = self.cause(failure)
+        if cause:
+            parts.append((self.words["report.program"], cause))
+        parts.append((self.words["report.why"], self.words[f"why.{failure.diagnosis.why}"]))
+        parts += [(self.words["report.hint"], self.words[f"hint.{each}"]) for each in failure.diagnosis.hints]
+        text = "\n\n".join(f"  {title}\n{indented(body)}" for title, body in parts)
+        if source.todo:
+            lines = ", ".join(map(str, source.todo))
+            text += f"\n\n  {self.say('report.todo', lines=lines)}"
+        return text
+
+    def happened(self, failure: Failure) -> str:
+        unmet = failure.unmet
+        values = {**unmet.values, **failure.diagnosis.values}
+        values.update(client=unmet.client, wanted=self.bytes(unmet.wanted), got=self.bytes(unmet.got))
+        return self.say(f"failure.{failure.diagnosis.failure}", **values)
+
+    def cause(self, failure: Failure) -> str:
+        found = failure.diagnosis
+        name = found.cause.partition(".")[0]
+        if not name:
+            return ""
+        limits = self.limits
+        values = {"life": limits.life, "cpu": limits.cpu, "output": limits.output, **found.values}
+        if name == "killed":
+            values["signal"] = signal.Signals(-int(str(found.values["exit"]))).name
+        return self.say(f"cause.{name}", **values)
+
+    def log(self, entries: Sequence[Entry]) -> Iterator[str]:
+        """What the clients did, the last of it."""
+        left = len(entries) - self.limits.transcript
+        if left > 0:
+            yield self.say("report.earlier", count=left)
+        for each in entries[-self.limits.transcript :]:
+            yield f"{each.client} {self.say(f'report.{each.what}', data=self.bytes(each.data))}"
+
+    def sum(self, results: Sequence[Result]) -> str:
+        passed = sum(each.passed for each in results)
+        untried = sum(not each.tried for each in results)
+        name = "passed" if passed == len(results) else "stopped" if untried else "count"
+        return self.say(f"report.{name}", passed=passed, count=len(results), untried=untried)
+
+    # --- for scripts --------------------------------------------------------------------------------------
+
+    def plain(
+        self, exercise: Exercise, path: str, results: Sequence[Result], source: Source
+    ) -> dict[str, Any]:
+        """The same as data; bytes as Python writes them."""
+        return {
+            "exercise": exercise.name,
+            "file": path,
+            "passed": all(each.passed for each in results),
+            "cases": [self._plain(each) for each in results],
+            "todo": source.todo,
+        }
+
+    def _plain(self, result: Result) -> dict[str, Any]:
+        state = "passed" if result.passed else "failed" if result.tried else "untried"
+        about: dict[str, Any] = {
+            "name": result.case,
+            "title": self.words[f"case.{result.case}"],
+            "state": state,
+        }
+        failure = result.failure
+        if failure is not None:
+            found = failure.diagnosis
+            about |= {
+                "failure": found.failure,
+                "cause": found.cause,
+                "hints": list(found.hints),
+                "line": found.values.get("line") or None,
+                "client": failure.unmet.client or None,
+                "wanted": repr(failure.unmet.wanted),
+                "got": repr(failure.unmet.got),
+                "happened": self.happened(failure),
+                "program": self.cause(failure),
+                "why": self.words[f"why.{failure.diagnosis.why}"],
+                "hint": " ".join(self.words[f"hint.{each}"] for each in found.hints),
+                "clients": list(self.log(failure.log)),
+                "printed": failure.printed,
+            }
+        return about
+
+
+def indented(text: str) -> str:
+    return "\n".join(f"{INDENT}{line}" if line else "" for line in text.splitlines())

@@ -1,0 +1,106 @@
+"""What can be read from a learner's file without running it."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+MARK = re.compile(r"#\s*poise-exercise:\s*([\w-]+)")
+TELLING = frozenset(
+    {
+        "accept", "recv", "recvfrom", "recv_into", "send", "sendall", "sendto", "connect", "select", "poll", "input", "sleep",
+        "read", "readline", "join", "wait", "register", "modify", "unregister", "decode", "remove", "getpeername", "bind",
+        "index", "pop", "close",
+    }
+)  # fmt: skip
+"""Calls that a learner knows, and that a program may hang in or fail in."""
+WAITS = frozenset(
+    {"accept", "recv", "recvfrom", "recv_into", "send", "sendall", "sendto", "connect", "input", "sleep"}
+)
+
+
+class Use(NamedTuple):
+    """A module that is imported, and where."""
+
+    module: str
+    line: int
+
+
+class Source:
+    """A learner's file, as it was read. A file that does not compile has no tree, and running it will tell why."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.lines = text.splitlines()
+        try:
+            self.tree: ast.Module | None = ast.parse(text)
+        except (SyntaxError, ValueError):
+            self.tree = None
+
+    @property
+    def exercise(self) -> str:
+        """What its mark says; empty without one."""
+        found = MARK.search(self.text)
+        return found[1] if found else ""
+
+    @property
+    def todo(self) -> list[int]:
+        """The lines that say TODO."""
+        return [number for number, line in enumerate(self.lines, 1) if "TODO" in line]
+
+    def line(self, number: int) -> str:
+        return self.lines[number - 1].strip() if 0 < number <= len(self.lines) else ""
+
+    def imports(self, modules: frozenset[str]) -> Iterator[Use]:
+        """Those of ``modules`` that it imports."""
+        for node in ast.walk(self.tree) if self.tree is not None else ():
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                names = [node.module or "", *(f"{node.module}.{alias.name}" for alias in node.names)]
+            else:
+                continue
+            for name in names:
+                if name in modules or name.partition(".")[0] in modules:
+                    yield Use(name, node.lineno)
+                    break
+
+    def call(self, number: int) -> str:
+        """The call in a line that a program can hang in or fail in, by its last name: ``recv``; empty for none."""
+        for node in ast.walk(self.tree) if self.tree is not None else ():
+            if isinstance(node, ast.Call) and node.lineno <= number <= (node.end_lineno or node.lineno):
+                name = last_name(node.func)
+                if name in TELLING:
+                    return name
+        return ""
+
+    def supers(self) -> Iterator[str]:
+        """The classes whose ``__init__`` calls ``super().__init__``, by their qualified names."""
+        if self.tree is not None:
+            yield from _supers(self.tree, "")
+
+
+def _supers(node: ast.AST, prefix: str) -> Iterator[str]:
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.ClassDef):
+            yield from _supers(child, f"{prefix}{child.name}.")
+            for method in child.body:
+                if isinstance(method, ast.FunctionDef) and method.name == "__init__" and _calls_super(method):
+                    yield f"{prefix}{child.name}"
+
+
+def _calls_super(method: ast.FunctionDef) -> bool:
+    for node in ast.walk(method):
+        match node:
+            case ast.Call(func=ast.Attribute(value=ast.Call(func=ast.Name(id="super")), attr="__init__")):
+                return True
+    return False
+
+
+def last_name(node: ast.expr) -> str:
+    match node:
+        case ast.Attribute(attr=name) | ast.Name(id=name):
+            return name
+    return ""
