@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from poise.lab.exercises.cases import echo
+from poise.lab.exercises.cases import clock, echo, http, slow, sticky
 from poise.lab.exercises.cases.case import Case
 
 DONE_FOR_YOU = frozenset(
@@ -22,10 +22,18 @@ class Exercise(NamedTuple):
     cases: tuple[Case, ...]
     small_buffers: bool = False
     """Whether the kernel's buffers are made small, so that they are full after some kilobytes on every machine."""
-    listens: bool = True
-    """Whether it is a server that clients connect to."""
+    ears: int = 0
+    """How many hear what it broadcasts; 0 for a server that clients connect to."""
 
 
-EXERCISES: tuple[Exercise, ...] = (Exercise(1, "select", "1_select_server.py", echo.cases("select")),)
+EXERCISES: tuple[Exercise, ...] = (
+    Exercise(1, "select", "1_select_server.py", echo.cases("select")),
+    Exercise(2, "poll", "2_poll_server.py", echo.cases("poll")),
+    Exercise(3, "epoll", "3_epoll_server.py", echo.cases("epoll")),
+    Exercise(4, "sticky", "4_sticky_messages.py", sticky.CASES),
+    Exercise(5, "slow", "5_slow_client.py", slow.CASES, small_buffers=True),
+    Exercise(6, "http", "6_http_class.py", http.CASES),
+    Exercise(7, "clock", "7_clock.py", clock.CASES, ears=clock.EARS),
+)
 
 BY_NAME = {exercise.name: exercise for exercise in EXERCISES}

@@ -75,24 +75,39 @@ def _imports(source: Source, exercise: Exercise) -> Failure | None:
 def _try(
     case: Case, path: Path, source: Source, exercise: Exercise, limits: ExerciseLimits
 ) -> Failure | None:
+    stage = Stage(0, limits)
     buffer = limits.kernel_buffer if exercise.small_buffers else 0
-    with started(path, limits, buffer=buffer, listens=exercise.listens) as program:
-        stage = Stage(program.port, limits)
-        try:
-            if exercise.listens and not program.listens:
-                raise _not_there(program, limits)
-            case.run(stage, program)
-        except Unmet as unmet:
-            state = program.state(soon=unmet.failure in SOON)
-            unmet.having(client=unmet.client or NOBODY, seconds=unmet.values.get("seconds", limits.patience))
-            found = diagnose(exercise.name, case.name, unmet, state, source)
-            return Failure(unmet, found, tuple(stage.log), state.printed)
-        finally:
-            stage.close()
+    try:
+        for number in range(
+            exercise.ears
+        ):  # they are there before the program, or they would miss its first words
+            stage.ear(f"ear {number + 1}")
+        with started(path, limits, buffer=buffer, port=stage.port) as program:
+            try:
+                if not exercise.ears:
+                    _let_in(stage, program)
+                case.run(stage, program)
+            except Unmet as unmet:
+                return _explained(unmet, case, program, stage, source, exercise)
+    finally:
+        stage.close()
     return None
 
 
-def _not_there(program: Program, limits: ExerciseLimits) -> Unmet:
+def _explained(
+    unmet: Unmet, case: Case, program: Program, stage: Stage, source: Source, exercise: Exercise
+) -> Failure:
+    state = program.state(soon=unmet.failure in SOON)
+    unmet.having(client=unmet.client or NOBODY, seconds=unmet.values.get("seconds", stage.limits.patience))
+    found = diagnose(exercise.name, case.name, unmet, state, source)
+    return Failure(unmet, found, tuple(stage.log), state.printed)
+
+
+def _let_in(stage: Stage, program: Program) -> None:
+    """From now on clients can connect. Raises Unmet when they cannot."""
+    stage.port = program.port
+    if program.listens:
+        return
     for told in program.told("listen"):
-        return Unmet("other-port").having(other=told["address"][1], port=program.port)
-    return Unmet("not-listening").having(seconds=limits.start, port=program.port)
+        raise Unmet("other-port").having(other=told["address"][1], port=program.port)
+    raise Unmet("not-listening").having(seconds=program.limits.start, port=program.port)

@@ -14,7 +14,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -56,9 +57,9 @@ class State:
 class Program:
     """One start of the program. A context: at its end nothing of it is left."""
 
-    def __init__(self, path: Path, limits: ExerciseLimits, *, buffer: int = 0, port: int = 0) -> None:
+    def __init__(self, path: Path, limits: ExerciseLimits, port: int, *, buffer: int = 0) -> None:
         self.limits = limits
-        self.port = port or free_port()
+        self.port = port
         self._path = str(path.resolve())
         self._events: list[dict[str, Any]] = []
         self._unfinished = b""
@@ -113,7 +114,7 @@ class Program:
         ready, _, _ = select.select([self._hear], [], [], timeout)
         data = os.read(self._hear, 64 * KIB) if ready else b""
         *lines, self._unfinished = (self._unfinished + data).split(b"\n")
-        self._events += [json.loads(line) for line in lines]
+        self._events += [event for line in lines if (event := told(line))]
         return bool(data)
 
     def told(self, event: str) -> list[dict[str, Any]]:
@@ -129,6 +130,16 @@ class Program:
         deadline = time.monotonic() + self.limits.start
         while not self.told("listen") and self.hear(max(0.0, deadline - time.monotonic())):
             pass
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Stopped, so that several things have happened when it looks again; one that has ended stays as it is."""
+        os.kill(self._process.pid, signal.SIGSTOP)
+        os.waitid(os.P_PID, self._process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+        try:
+            yield
+        finally:
+            os.kill(self._process.pid, signal.SIGCONT)
 
     def port_was_taken(self) -> bool:
         """It could not have the port that was found for it: neither's fault."""
@@ -190,6 +201,15 @@ class Program:
         return 0
 
 
+def told(line: bytes) -> dict[str, Any]:
+    """An event; empty for what a program has written there that should not have."""
+    try:
+        event = json.loads(line)
+    except ValueError:
+        return {}
+    return event if isinstance(event, dict) and "event" in event else {}
+
+
 def free_port() -> int:
     """A port that nobody listens on now; the kernel gives the same one to the next who asks for any only much later."""
     with socket.socket() as probe:
@@ -197,12 +217,15 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def started(path: Path, limits: ExerciseLimits, *, buffer: int = 0, listens: bool = True) -> Program:
-    """The program; one that ``listens`` is waited for. A port that another program took in the meantime is replaced."""
+def started(path: Path, limits: ExerciseLimits, *, buffer: int = 0, port: int = 0) -> Program:
+    """The program. Without a ``port`` it is given a free one, and it is waited for until it listens, or clearly does not.
+
+    A port that another program took in the meantime is replaced.
+    """
+    if port:
+        return Program(path, limits, port)
     for attempt in range(TRIES):
-        program = Program(path, limits, buffer=buffer)
-        if not listens:
-            return program
+        program = Program(path, limits, free_port(), buffer=buffer)
         program.until_it_listens()
         if program.listens or not program.port_was_taken() or attempt == TRIES - 1:
             return program

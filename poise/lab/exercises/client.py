@@ -16,6 +16,9 @@ from dataclasses import dataclass, field
 from poise.limits import KIB, ExerciseLimits
 
 LOOPBACK = "127.0.0.1"
+BROADCAST = (
+    "127.255.255.255"  # every address that begins with 127 is this machine's, and this one means all of them
+)
 RECEIVE = 64 * KIB
 RESET = struct.pack("ii", 1, 0)  # SO_LINGER with no time: close() sends RST (tcp(7), socket(7))
 
@@ -54,6 +57,13 @@ class Stage:
     limits: ExerciseLimits
     log: list[Entry] = field(default_factory=list)
     clients: list[Client] = field(default_factory=list)
+    ears: list[Ear] = field(default_factory=list)
+
+    def ear(self, name: str, *, alone: bool = False) -> Ear:
+        """A UDP socket that hears what is broadcast to the port; ``alone``, one with a port of its own, for questions."""
+        ear = Ear(self, name, alone)
+        self.ears.append(ear)
+        return ear
 
     def connect(self, name: str = "", *, buffer: int = 0) -> Client:
         """A new client, connected. Raises Unmet when nobody lets it in; ``buffer`` is the size of its kernel buffers."""
@@ -64,6 +74,8 @@ class Stage:
     def close(self) -> None:
         for client in self.clients:
             client.socket.close()
+        for ear in self.ears:
+            ear.socket.close()
 
 
 class Client:
@@ -130,6 +142,13 @@ class Client:
         self._note("sends", data[:taken])
         return taken
 
+    def flood(self, data: bytes) -> None:
+        """As much of it as the program takes until it closes, which is what it should do."""
+        try:
+            self.pour(data, self.stage.limits.patience)
+        except Unmet:
+            self.ended, self._told = "broken", True
+
     def half_close(self) -> None:
         """Nothing more is sent, but everything is still read."""
         self._note("half-closes")
@@ -160,6 +179,20 @@ class Client:
         if self.ended:
             raise self._unmet("closed-early", wanted, got)
         raise self._unmet("cut-short" if got else "no-answer", wanted, got)
+
+    def expect_all(self, wanted: bytes) -> None:
+        """As :meth:`expect`, for much; what is wrong is told from where it begins. Raises Unmet ``lost``."""
+        got = self._read(lambda data: len(data) >= len(wanted), len(wanted))
+        if got != wanted:
+            pairs = zip(wanted, got, strict=False)
+            at = next((at for at, (right, there) in enumerate(pairs) if right != there), len(got))
+            raise self._unmet("lost", wanted[at:], got[at:]).having(at=at)
+
+    def expect_cut(self) -> None:
+        """The end of the connection, whatever comes before it. Raises Unmet."""
+        self._read(lambda data: len(data) >= self.stage.limits.flood, RECEIVE)
+        if not self.ended:
+            raise self._unmet("not-cut")
 
     def expect_end(self) -> None:
         """The end of the stream, and nothing before it. Raises Unmet."""
@@ -200,7 +233,7 @@ class Client:
         waited = False
         while not enough(data) and not self.ended and not waited:
             if self._ready(select.POLLIN, time.monotonic() + self.stage.limits.patience):
-                data += self._receive(size - len(data))
+                data += self._receive(max(1, size - len(data)))
             else:
                 waited = True
         self._met(bytes(data))
@@ -239,3 +272,41 @@ class Client:
         waiting = select.poll()
         waiting.register(self.socket, event)
         return bool(waiting.poll(max(0.0, deadline - time.monotonic()) * 1000))
+
+
+class Ear:
+    """One UDP socket on this machine. It hears datagrams, and may send some."""
+
+    def __init__(self, stage: Stage, name: str, alone: bool) -> None:
+        self.stage = stage
+        self.name = name
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        try:
+            if alone:
+                self.socket.bind((LOOPBACK, 0))
+            else:
+                self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # all of them have one port
+                self.socket.bind((BROADCAST, stage.port))
+                stage.port = self.socket.getsockname()[1]
+            self.socket.setblocking(False)
+        except OSError:
+            self.socket.close()
+            raise
+
+    def hear(self, seconds: float) -> tuple[bytes, tuple[str, int]] | None:
+        """The next datagram and its sender; None when none comes in that time."""
+        waiting = select.poll()
+        waiting.register(self.socket, select.POLLIN)
+        if not waiting.poll(max(0.0, seconds) * 1000):
+            return None
+        data, sender = self.socket.recvfrom(RECEIVE)
+        self.stage.log.append(Entry(self.name, "gets", data))
+        return data, sender
+
+    def missed(self) -> None:
+        """Note that nothing came."""
+        self.stage.log.append(Entry(self.name, "waits"))
+
+    def say(self, data: bytes, to: tuple[str, int]) -> None:
+        self.stage.log.append(Entry(self.name, "sends", data))
+        self.socket.sendto(data, to)

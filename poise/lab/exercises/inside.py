@@ -39,12 +39,14 @@ COUNTERS = (
     "empty",  # waits that came back with nothing
     "writable",  # with nothing but sockets that could be written to
     "readable",  # with something to read
-    "fault",  # with nothing but ERR, HUP or NVAL
+    "fault",  # with ERR, HUP or NVAL somewhere
     "watched",  # the most that one call watched
 )
 SLOT = 8  # bytes of one counter
 READ = select.POLLIN | select.POLLPRI if hasattr(select, "POLLIN") else 1
 WRITE = select.POLLOUT if hasattr(select, "POLLOUT") else 4
+FAULT = select.POLLERR | select.POLLHUP | select.POLLNVAL if hasattr(select, "POLLERR") else 0
+EDGE = {"edge": getattr(select, "EPOLLET", 0), "oneshot": getattr(select, "EPOLLONESHOT", 0)}
 MOST_EVENTS = 200  # a pipe holds them; a program that starts threads without end tells no more than this
 HERE = ("127.", "::1", "localhost")
 PROCESSES = frozenset(
@@ -60,7 +62,7 @@ class Observer:
         self.counts = memoryview(tally).cast("Q")
         self.path = path
         self.told = 0
-        self.made: list[dict[str, str]] = []
+        self.made: list[dict[str, Any]] = []
         os.set_blocking(events, False)
 
     def tell(self, event: str, **about: Any) -> None:
@@ -77,12 +79,12 @@ class Observer:
 
     def waited(self, kind: str, watched: int, *, readable: bool, writable: bool, fault: bool) -> None:
         """A wait has come back."""
-        if readable:
+        if fault:
+            self.count("fault")
+        elif readable:
             self.count("readable")
-        elif writable:
-            self.count("writable")
         else:
-            self.count("fault" if fault else "empty")
+            self.count("writable" if writable else "empty")
         most = COUNTERS.index("watched")
         self.counts[most] = max(self.counts[most], watched)
 
@@ -114,7 +116,17 @@ class Observer:
         by = caller.f_code.co_qualname if caller and caller.f_code.co_filename == self.path else ""
         own = frame.f_locals.get(code.co_varnames[0]) if code.co_argcount else None
         if len(self.made) < MOST_EVENTS:
-            self.made.append({"class": type(own).__name__, "init": code.co_qualname, "by": by})
+            called = bool(by) and "super" in caller.f_code.co_names  # type: ignore[union-attr] # by is of its code
+            kind = type(own)
+            self.made.append(
+                {
+                    "class": kind.__qualname__,
+                    "inherits": len(kind.__mro__) > len((kind, object)),
+                    "init": code.co_qualname,
+                    "by": by,
+                    "super": called,
+                }
+            )
 
     def failed(self, error: BaseException) -> None:
         """The program has ended with an exception."""
@@ -172,6 +184,9 @@ class Waiting:
     def register(self, fd: Any, *mask: int, **named: int) -> None:
         self._real.register(fd, *mask, **named)
         self._watched.add(fd if isinstance(fd, int) else fd.fileno())
+        for name, bit in EDGE.items():
+            if self._kind == "epoll" and sum(mask) & bit:
+                self._observer.tell(name, line=self._observer.line())
 
     def unregister(self, fd: Any) -> None:
         self._real.unregister(fd)
@@ -188,7 +203,7 @@ class Waiting:
             len(self._watched),
             readable=bool(masks & READ),
             writable=bool(masks & WRITE),
-            fault=bool(masks),
+            fault=bool(masks & FAULT),
         )
         return found
 

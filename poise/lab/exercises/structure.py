@@ -76,28 +76,6 @@ class Source:
                     return name
         return ""
 
-    def supers(self) -> Iterator[str]:
-        """The classes whose ``__init__`` calls ``super().__init__``, by their qualified names."""
-        if self.tree is not None:
-            yield from _supers(self.tree, "")
-
-
-def _supers(node: ast.AST, prefix: str) -> Iterator[str]:
-    for child in ast.iter_child_nodes(node):
-        if isinstance(child, ast.ClassDef):
-            yield from _supers(child, f"{prefix}{child.name}.")
-            for method in child.body:
-                if isinstance(method, ast.FunctionDef) and method.name == "__init__" and _calls_super(method):
-                    yield f"{prefix}{child.name}"
-
-
-def _calls_super(method: ast.FunctionDef) -> bool:
-    for node in ast.walk(method):
-        match node:
-            case ast.Call(func=ast.Attribute(value=ast.Call(func=ast.Name(id="super")), attr="__init__")):
-                return True
-    return False
-
 
 def last_name(node: ast.expr) -> str:
     match node:
