@@ -31,7 +31,7 @@ FLAGS = ("-P", "-u", "-X", "utf8")
 FRAME = re.compile(r'File "(.*)", line (\d+) in ')
 LOOK = 0.5  # seconds that the program may take to say where it is; the handler is in C and needs no turn of Python
 STEP = 0.005  # seconds between two looks at a file that is about to be written
-SAMPLE = 0.05  # seconds over which a program is seen to wait or to run
+LOOKS = 10  # of so many steps, in which a program is seen to wait or to run
 RUNNING = 0.5  # of that time on the processor: it runs
 LAST_WORDS = 4 * KIB  # of what it printed
 TRIES = 3  # ports that were free a moment ago and are taken by another program now
@@ -125,6 +125,12 @@ class Program:
         """Whether it has said that it listens on its port."""
         return any(each["address"][1] == self.port for each in self.told("listen"))
 
+    def until_it_begins(self) -> None:
+        """Wait until the interpreter is there and the learner's own lines have their turn."""
+        deadline = time.monotonic() + self.limits.start
+        while not self.told("begin") and self.hear(max(0.0, deadline - time.monotonic())):
+            pass
+
     def until_it_listens(self) -> None:
         """Wait until it listens, there or elsewhere, no longer than the limit, and only as long as it lives."""
         deadline = time.monotonic() + self.limits.start
@@ -171,14 +177,29 @@ class Program:
         errors = self.told("error")
         state = State(alive, self._process.returncode, errors[-1] if errors else None)
         if alive:
-            before = self.cpu()
-            time.sleep(SAMPLE)
-            state.running = self.cpu() - before > RUNNING * SAMPLE
+            state.running = self._running()
             state.line = self._where()
         state.counts = self.counts()
         state.events = list(self._events)
         state.printed = self.printed()
         return state
+
+    def _running(self) -> bool:
+        """Whether it runs instead of waiting. One that wants to and gets no processor counts, too: the machine may be busy."""
+        before = self.cpu()
+        looks = []
+        for _ in range(LOOKS):
+            time.sleep(STEP)
+            looks.append(self._wants_to_run())
+        return all(looks) or self.cpu() - before > RUNNING * LOOKS * STEP
+
+    def _wants_to_run(self) -> bool:
+        """As the scheduler sees it (proc_pid_stat(5)); False where a system does not say."""
+        try:
+            with open(f"/proc/{self._process.pid}/stat", encoding="ascii", errors="replace") as file:
+                return file.read().rpartition(")")[2].split()[0] == "R"
+        except OSError:
+            return False
 
     def printed(self) -> str:
         """Its last words."""
@@ -218,12 +239,14 @@ def free_port() -> int:
 
 
 def started(path: Path, limits: ExerciseLimits, *, buffer: int = 0, port: int = 0) -> Program:
-    """The program. Without a ``port`` it is given a free one, and it is waited for until it listens, or clearly does not.
+    """The program, which has begun. Without a ``port`` it is given a free one, and has time until it listens there.
 
     A port that another program took in the meantime is replaced.
     """
     if port:
-        return Program(path, limits, port)
+        program = Program(path, limits, port)
+        program.until_it_begins()
+        return program
     for attempt in range(TRIES):
         program = Program(path, limits, free_port(), buffer=buffer)
         program.until_it_listens()

@@ -300,13 +300,13 @@ class Ear:
         if not waiting.poll(max(0.0, seconds) * 1000):
             return None
         data, sender = self.socket.recvfrom(RECEIVE)
-        self.stage.log.append(Entry(self.name, "gets", data))
+        self.stage.log.append(Entry(self.name, "hears", data))
         return data, sender
 
     def missed(self) -> None:
         """Note that nothing came."""
-        self.stage.log.append(Entry(self.name, "waits"))
+        self.stage.log.append(Entry(self.name, "listens"))
 
     def say(self, data: bytes, to: tuple[str, int]) -> None:
-        self.stage.log.append(Entry(self.name, "sends", data))
+        self.stage.log.append(Entry(self.name, "asks", data))
         self.socket.sendto(data, to)

@@ -18,6 +18,8 @@ LOST = frozenset({"no-connection", "closed-early", "dropped", "too-much"})
 """How a client may see that the program has ended."""
 NEVER_STARTED = frozenset({"not-listening", "other-port", "outside"})
 """Those that have nothing to do with the case in which they are noticed."""
+READY = frozenset({"select", "poll"})
+"""Calls in which a program may wait."""
 SIGNALS = {signal.SIGXCPU: "cpu", signal.SIGALRM: "life", signal.SIGSEGV: "broke", signal.SIGXFSZ: "output"}
 
 
@@ -43,21 +45,23 @@ def diagnose(exercise: str, case: str, unmet: Unmet, state: State, source: Sourc
     at = values.get("line") or unmet.values.get("line") or 0
     code = source.line(at) if isinstance(at, int) else ""
     values = {"line": at, "code": code, **unmet.values, **values}
-    wanted = [
-        f"{cause}.{kind}.{values.get('call')}",
-        f"{cause}.{kind}",
-        f"{exercise}.{case}.{failure}",
-        f"{exercise}.{case}",
-        f"{case}.{failure}",
-        failure,
-        case,
-        cause,
+    hints = [
+        each
+        for each in hint_ids(exercise, case, failure, cause, kind, str(values.get("call")))
+        if each in HINTS
     ]
-    if failure == "outside":
-        wanted = ["outside"]
-    hints = [each for each in wanted if each in HINTS]
     why = "start" if failure in NEVER_STARTED else case
     return Diagnosis(failure, f"{cause}.{kind}" if kind else cause, why, tuple(hints[:1]), values)
+
+
+def hint_ids(exercise: str, case: str, failure: str, cause: str, kind: str, call: str) -> list[str]:
+    """Where to look for a hint, the most special place first."""
+    if failure == "outside":
+        return [failure]
+    ids = [f"{exercise}.{case}.{failure}", f"{case}.{failure}", failure, case, f"{cause}.{kind}", cause]
+    if cause == "crashed" or (cause == "waits" and kind != "ready"):
+        ids = [f"{exercise}.{cause}.{kind}", f"{cause}.{kind}.{call}", f"{cause}.{kind}", *ids]
+    return ids
 
 
 def cause_of(failure: str, state: State, source: Source) -> tuple[str, str, dict[str, object]]:
@@ -75,19 +79,15 @@ def cause_of(failure: str, state: State, source: Source) -> tuple[str, str, dict
         if -code in SIGNALS:
             return SIGNALS[signal.Signals(-code)], "", {}
         return ("killed" if code < 0 else "ended"), "", {"exit": code}
-    if failure.startswith("busy-") and state.running:
+    if failure == "busy-loop":
         return "runs", "", {"line": state.line}
     if failure not in WAITED_FOR:
         return "", "", {}
     if state.running:
         return "runs", "", {"line": state.line}
     call = source.call(state.line)
-    if call in WAITS:
-        return "waits", call, {"line": state.line, "call": call}
-    if state.line:
-        return (
-            "waits",
-            "ready" if call in ("select", "poll") else "",
-            {"line": state.line, "call": call or "…"},
-        )
-    return "", "", {}
+    kind = call if call in WAITS else "ready" if call in READY else ""
+    for trap in ("edge", "oneshot"):
+        if kind == "ready" and state.told(trap):
+            kind = trap
+    return ("waits", kind, {"line": state.line, "call": call or "…"}) if state.line else ("", "", {})

@@ -297,9 +297,8 @@ def main(arguments: Sequence[str]) -> int:
     watch_sockets(observer, buffer)
     sys.argv = [path, port]
     sys.addaudithook(observer.audit)
-    code = run(observer, path)
-    observer.tell("end", code=code)
-    return code
+    observer.tell("begin")
+    return run(observer, path)
 
 
 if __name__ == "__main__":

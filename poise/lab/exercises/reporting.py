@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
 from typing import Any
 
 from poise.lab.exercises.catalog import Exercise
@@ -23,7 +24,7 @@ class Speaker:
         self.words: Mapping[str, str] = WORDS[language]
         self.limits = limits
 
-    def say(self, name: str, **values: object) -> str:
+    def say(self, name: str, /, **values: object) -> str:
         return self.words[name].format(**values)
 
     def bytes(self, data: bytes) -> str:
@@ -83,12 +84,21 @@ class Speaker:
         return self.say(f"cause.{name}", **values)
 
     def log(self, entries: Sequence[Entry]) -> Iterator[str]:
-        """What the clients did, the last of it."""
-        left = len(entries) - self.limits.transcript
+        """What the clients did, the last of it; what one sends piece by piece is one line."""
+        lines = []
+        for (client, what), group in groupby(entries, key=lambda each: (each.client, each.what)):
+            parts = list(group)
+            if what == "sends" and len(parts) > 1:
+                data = self.bytes(b"".join(each.data for each in parts))
+                lines.append(f"{client} {self.say('report.pieces', data=data, count=len(parts))}")
+            else:
+                lines += [
+                    f"{client} {self.say(f'report.{what}', data=self.bytes(each.data))}" for each in parts
+                ]
+        left = len(lines) - self.limits.transcript
         if left > 0:
             yield self.say("report.earlier", count=left)
-        for each in entries[-self.limits.transcript :]:
-            yield f"{each.client} {self.say(f'report.{each.what}', data=self.bytes(each.data))}"
+        yield from lines[-self.limits.transcript :]
 
     def sum(self, results: Sequence[Result]) -> str:
         passed = sum(each.passed for each in results)

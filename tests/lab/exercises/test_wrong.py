@@ -14,10 +14,13 @@ from poise.lab.exercises.structure import Source
 from poise.lab.exercises.words import LANGUAGES
 from poise.limits import ExerciseLimits
 from tests.lab.exercises.wrong import Wrong
+from tests.lab.exercises.wrong_bytes import SLOW, STICKY
 from tests.lab.exercises.wrong_echo import SELECT
+from tests.lab.exercises.wrong_http import CLOCK, HTTP
+from tests.lab.exercises.wrong_poll import EPOLL, POLL
 
-LIMITS = ExerciseLimits(patience=0.7, start=1.5)
-MISTAKES = (*SELECT,)
+LIMITS = ExerciseLimits(patience=0.7)
+MISTAKES = (*SELECT, *POLL, *EPOLL, *STICKY, *SLOW, *HTTP, *CLOCK)
 ENOUGH = 5
 
 

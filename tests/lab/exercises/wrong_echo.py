@@ -19,7 +19,7 @@ SELECT = (
         "echo",
         "no-answer",
         "waits.ready",
-        ("b'hello\\n'",),
+        ("b'I am A\\n'",),
     ),
     Wrong(
         "the new client is waited for at once",
@@ -28,7 +28,7 @@ SELECT = (
         "silent",
         "no-answer",
         "waits.recv",
-        ("b'hello\\n'", "client.recv(4096)"),
+        ("b'I am B\\n'", "client.recv(4096)"),
     ),
     Wrong(
         "letters are decoded that have not come whole",
@@ -72,8 +72,8 @@ SELECT = (
         {"select.select(rlist, [], [])": "select.select(rlist, rlist[1:], [])"},
         "quiet",
         "busy-writable",
-        "runs",
-        ("b'hello\\n'",),
+        "",
+        ("b'I am B\\n'",),
     ),
     Wrong(
         "a timeout of nothing",
@@ -81,8 +81,8 @@ SELECT = (
         {"select.select(rlist, [], [])": "select.select(rlist, [], [], 0)"},
         "quiet",
         "busy-empty",
-        "runs",
-        ("b'hello\\n'",),
+        "",
+        ("b'I am B\\n'",),
     ),
     Wrong(
         "a crash is not caught",
@@ -91,7 +91,7 @@ SELECT = (
         "reset",
         "gone",
         "crashed.ConnectionResetError",
-        ("b'still here?\\n'", "ConnectionResetError"),
+        ("b'I am C\\n'", "ConnectionResetError"),
     ),
     Wrong(
         "spaces are taken off",

@@ -95,11 +95,11 @@ def at_rest(manner: Manner) -> Run:
     """Some are connected, one has left, and nobody says anything."""
 
     def run(stage: Stage, program: Program) -> None:
-        first = stage.connect()
+        leaving, second, third = stage.connect(), stage.connect(), stage.connect()
         stage.connect()
-        manner.talk(first)
-        first.leave()
-        manner.talk(stage.connect())
+        manner.talk(second)  # when this one was served, the one before it was accepted
+        leaving.leave()
+        manner.talk(third)
         quiet(stage, program)
 
     return run

@@ -29,9 +29,9 @@ class Tick(NamedTuple):
     sender: tuple[str, int]
 
 
-def tick(ear: Ear, seconds: float = 0.0) -> Tick:
-    """The next tick. Raises Unmet when none comes in time (in patience, unless more is said), or it is none."""
-    seconds = seconds or ear.stage.limits.patience
+def tick(ear: Ear) -> Tick:
+    """The next tick. Raises Unmet when none comes in time, or it is none."""
+    seconds = ear.stage.limits.patience
     heard = ear.hear(seconds)
     if heard is None:
         ear.missed()
@@ -56,7 +56,7 @@ def right_time(ear: Ear, text: bytes, data: bytes) -> None:
 def first(stage: Stage) -> tuple[Ear, Tick]:
     """An ear that has heard a tick."""
     ear = stage.ears[0]
-    return ear, tick(ear, stage.limits.start)
+    return ear, tick(ear)
 
 
 def everyone(stage: Stage, program: Program) -> None:

@@ -77,9 +77,12 @@ def missing(stage: Stage, program: Program) -> None:
 def in_pieces(stage: Stage, program: Program) -> None:
     client = stage.connect()
     whole = request("/")
-    for each in whole[:-1]:
+    client.send(whole[:1])
+    MANNER.talk(stage.connect())  # when this one was answered, the program has seen the other
+    client.expect_nothing()
+    for each in whole[1:-1]:
         client.send(bytes([each]))
-    MANNER.talk(stage.connect())  # when this one was answered, the program has seen the others
+    MANNER.talk(stage.connect())
     client.expect_nothing()
     client.send(whole[-1:])
     reply(client, 200, PAGES["/"])

@@ -55,7 +55,7 @@ def empty(stage: Stage, program: Program) -> None:
 
 
 def garbage(stage: Stage, program: Program) -> None:
-    line = b"\x00\xff\xfe\r \xe4\n"
+    line = b" \x00\xff\xfe\r\xe4 \t\n"
     exchange(stage.connect(), line, answer(line))
 
 
