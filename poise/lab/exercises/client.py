@@ -180,13 +180,13 @@ class Client:
             raise self._unmet("closed-early", wanted, got)
         raise self._unmet("cut-short" if got else "no-answer", wanted, got)
 
-    def expect_all(self, wanted: bytes) -> None:
-        """As :meth:`expect`, for much; what is wrong is told from where it begins. Raises Unmet ``lost``."""
+    def expect_all(self, wanted: bytes, start: int = 0) -> None:
+        """As :meth:`expect`, for much, which begins at byte ``start``; what is wrong is told from its place on. Raises Unmet."""
         got = self._read(lambda data: len(data) >= len(wanted), len(wanted))
         if got != wanted:
             pairs = zip(wanted, got, strict=False)
             at = next((at for at, (right, there) in enumerate(pairs) if right != there), len(got))
-            raise self._unmet("lost", wanted[at:], got[at:]).having(at=at)
+            raise self._unmet("lost", wanted[at:], got[at:]).having(at=start + at)
 
     def expect_cut(self) -> None:
         """The end of the connection, whatever comes before it. Raises Unmet."""

@@ -11,7 +11,9 @@ from poise.lab.exercises.cases.case import WAYS, Case, exchange, quiet
 from poise.lab.exercises.cases.echo import MANNER, leaving
 from poise.lab.exercises.child import Program
 from poise.lab.exercises.client import Client, Stage, Unmet
+from poise.limits import KIB
 
+STEP = 16 * KIB
 NUMBER = 8  # bytes: each stands at a place that it names
 
 
@@ -54,16 +56,15 @@ def nothing_lost(stage: Stage, program: Program) -> None:
 def end_in_queue(stage: Stage, program: Program) -> None:
     """The end comes while something waits in the queue.
 
-    What was taken of a flood fills the kernel's buffers both ways and the queue. Both ways are alike, so half of it fills
-    one way, which is the answer's, and half of the queue; and the program reads all of it, the end included.
+    The client reads in steps, and each time the program may go on until its queue is full again. So its queue is nearly
+    full when it comes to the end of what the client has sent, wherever the kernel has kept the rest.
     """
-    _, taken = slow_client(stage)
-    client = stage.connect("slow", buffer=stage.limits.kernel_buffer)
-    data = taken[: len(taken) // 2]
-    client.send(data)
+    client, taken = slow_client(stage)
     client.half_close()
-    MANNER.talk(stage.connect())
-    client.expect_all(data)
+    other = stage.connect()
+    for at in range(0, len(taken), STEP):
+        client.expect_all(taken[at : at + STEP], at)
+        MANNER.talk(other)
     client.expect_end()
 
 
