@@ -12,11 +12,11 @@ The laboratory: why a server is built around readiness, on real sockets and the 
 """
 
 
-def add_lab(commands: argparse._SubParsersAction[Command]) -> Command:
-    """The parser of ``poise lab`` and those of its own commands."""
+def add_lab(commands: argparse._SubParsersAction[Command]) -> tuple[Command, ...]:
+    """The parser of ``poise lab``; returns those of its own commands."""
     lab = commands.add_parser(
         "lab", help="learn how it works", description=LAB, usage="poise lab COMMAND [options]"
     )
     own = lab.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=Command)
     add_exercises(own)
-    return lab
+    return tuple(own.choices.values())

@@ -26,6 +26,7 @@ Put a folder on the web, safely and fast, from one readiness loop.
   poise serve DIR --lan    another folder, for everyone in the local network
   poise find               who serves in the local network and can be found (serve --announce)
   poise check [DIR]        which settings count there, from where, and what is wrong with its poise.toml
+  poise lab list           experiments that show how a server waits for many
 """
 
 SERVE = """\
@@ -96,10 +97,11 @@ def parser() -> argparse.ArgumentParser:
     discovery.add_find(find)
     find.set_defaults(run=_find)
     checking.add_check(commands, add_serve).set_defaults(run=_check)
-    lab.add_lab(commands)
+    in_lab = lab.add_lab(commands)
     add_papers(commands)
-    for command in commands.choices.values():
-        command.commands = tuple(commands.choices.values())
+    every = (*commands.choices.values(), *in_lab)
+    for command in every:
+        command.commands = every
     return top
 
 

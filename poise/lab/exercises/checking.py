@@ -14,6 +14,8 @@ from poise.lab.exercises.diagnosis import Diagnosis, diagnose
 from poise.lab.exercises.structure import Source
 from poise.limits import ExerciseLimits
 
+IMPORTS = "imports"
+"""The one case for which the program is read, and not run."""
 SOON = frozenset({"closed-early", "dropped", "no-connection", "not-listening"})
 """What is seen of a program a moment before it ends."""
 
@@ -46,29 +48,22 @@ def check(
 
     Raises OSError when the program cannot be started at all, which is the machine's fault.
     """
-    cases = [Case("imports", _nothing), *exercise.cases]
-    failed = False
-    for case in cases:
+    failure = _imports(source, exercise)
+    yield Result(IMPORTS, failure)
+    failed = failure is not None
+    for case in exercise.cases:
         if failed and not everything:
             yield Result(case.name, tried=False)
             continue
-        failure = (
-            _imports(source, exercise)
-            if case.name == "imports"
-            else _try(case, path, source, exercise, limits)
-        )
+        failure = _try(case, path, source, exercise, limits)
         failed = failed or failure is not None
         yield Result(case.name, failure)
-
-
-def _nothing(stage: Stage, program: Program) -> None:
-    """The imports are read, not tried."""
 
 
 def _imports(source: Source, exercise: Exercise) -> Failure | None:
     for use in source.imports(DONE_FOR_YOU):
         unmet = Unmet("imports").having(module=use.module, line=use.line)
-        return Failure(unmet, diagnose(exercise.name, "imports", unmet, State(), source), (), "")
+        return Failure(unmet, diagnose(exercise.name, IMPORTS, unmet, State(), source), (), "")
     return None
 
 

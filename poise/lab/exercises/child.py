@@ -29,6 +29,7 @@ KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "SYSTEMROOT", "TMPDI
 FLAGS = ("-P", "-u", "-X", "utf8")
 """The folder of ``inside.py`` is none to import from; what is printed is there at once, in the same letters everywhere."""
 FRAME = re.compile(r'File "(.*)", line (\d+) in ')
+ENDING = 1.0  # seconds that a program may take to end, after its connections have
 LOOK = 0.5  # seconds that the program may take to say where it is; the handler is in C and needs no turn of Python
 STEP = 0.005  # seconds between two looks at a file that is about to be written
 LOOKS = 10  # of so many steps, in which a program is seen to wait or to run
@@ -167,12 +168,12 @@ class Program:
             return math.nan
 
     def state(self, *, soon: bool = False) -> State:
-        """What is to be seen of it. With ``soon``, a program that is about to end is waited for, half a second."""
-        deadline = time.monotonic() + (LOOK if soon else 0.0)
+        """What is to be seen of it. With ``soon``, one that is about to end has a moment for it."""
+        deadline = time.monotonic() + (ENDING if soon else 0.0)
+        while self.hear(max(0.0, deadline - time.monotonic())):
+            pass
         while self._process.poll() is None and time.monotonic() < deadline:
             time.sleep(STEP)
-        while self.hear(0.0):
-            pass
         alive = self._process.poll() is None
         errors = self.told("error")
         state = State(alive, self._process.returncode, errors[-1] if errors else None)

@@ -170,12 +170,14 @@ class Client:
     # --- what it expects ----------------------------------------------------------------------------------
 
     def expect(self, wanted: bytes) -> None:
-        """Exactly these bytes, next. Raises Unmet."""
+        """These bytes, and no more of them for now. Raises Unmet."""
         got = self._read(lambda data: len(data) >= len(wanted) or not wanted.startswith(data), len(wanted))
+        if got == wanted or not wanted.startswith(got):
+            got += self._at_once()
         if got == wanted:
             return
         if not wanted.startswith(got):
-            raise self._unmet("wrong-bytes", wanted, got + self._at_once())
+            raise self._unmet("wrong-bytes", wanted, got)
         if self.ended:
             raise self._unmet("closed-early", wanted, got)
         raise self._unmet("cut-short" if got else "no-answer", wanted, got)
@@ -193,6 +195,18 @@ class Client:
         self._read(lambda data: len(data) >= self.stage.limits.flood, RECEIVE)
         if not self.ended:
             raise self._unmet("not-cut")
+
+    def expect_last(self, wanted: bytes) -> None:
+        """These bytes, then the end of the stream. Raises Unmet."""
+        got = self._read(lambda data: len(data) > len(wanted), RECEIVE)
+        if not wanted.startswith(got):
+            raise self._unmet("wrong-bytes", wanted, got)
+        if got == wanted and not self.ended:
+            raise self._unmet("not-closed", wanted, got)
+        if got != wanted:
+            raise self._unmet(
+                "closed-early" if self.ended else "cut-short" if got else "no-answer", wanted, got
+            )
 
     def expect_end(self) -> None:
         """The end of the stream, and nothing before it. Raises Unmet."""

@@ -16,6 +16,8 @@ WAITED_FOR = frozenset(
 """Failures in which something did not come: where the program is now says why."""
 LOST = frozenset({"no-connection", "closed-early", "dropped", "too-much"})
 """How a client may see that the program has ended."""
+FORBIDDEN = {"outside": "outside", "process": "processes"}
+"""Events of what is refused to the program, and the failures that they are."""
 NEVER_STARTED = frozenset({"not-listening", "other-port", "outside"})
 """Those that have nothing to do with the case in which they are noticed."""
 READY = frozenset({"select", "poll"})
@@ -35,12 +37,12 @@ class Diagnosis(NamedTuple):
 
 def diagnose(exercise: str, case: str, unmet: Unmet, state: State, source: Source) -> Diagnosis:
     failure = unmet.failure
-    outside = [each for each in state.events if each["event"] == "outside"]
-    if outside:
-        failure = "outside"
-        unmet.having(**outside[0])
-    elif not state.alive and failure in LOST:
+    if failure in LOST and (state.error is not None or not state.alive):
         failure = "gone"  # whether the client came a moment sooner or later says nothing
+    for event, name in FORBIDDEN.items():
+        for told in state.told(event)[:1]:
+            failure = name
+            unmet.having(**told)
     cause, kind, values = cause_of(failure, state, source)
     at = values.get("line") or unmet.values.get("line") or 0
     code = source.line(at) if isinstance(at, int) else ""
@@ -56,7 +58,7 @@ def diagnose(exercise: str, case: str, unmet: Unmet, state: State, source: Sourc
 
 def hint_ids(exercise: str, case: str, failure: str, cause: str, kind: str, call: str) -> list[str]:
     """Where to look for a hint, the most special place first."""
-    if failure == "outside":
+    if failure in FORBIDDEN.values():
         return [failure]
     ids = [f"{exercise}.{case}.{failure}", f"{case}.{failure}", failure, case, f"{cause}.{kind}", cause]
     if cause == "crashed" or (cause == "waits" and kind != "ready"):

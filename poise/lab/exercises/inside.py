@@ -16,6 +16,7 @@ Only the standard library: the program that is checked should find the machine a
 
 from __future__ import annotations
 
+import _thread
 import ast
 import errno
 import faulthandler
@@ -23,10 +24,12 @@ import fcntl
 import json
 import mmap
 import os
+import re
 import select
 import signal
 import socket
 import sys
+import threading
 import traceback
 import types
 from collections.abc import Callable, Iterable, Sequence
@@ -48,10 +51,24 @@ WRITE = select.POLLOUT if hasattr(select, "POLLOUT") else 4
 FAULT = select.POLLERR | select.POLLHUP | select.POLLNVAL if hasattr(select, "POLLERR") else 0
 EDGE = {"edge": getattr(select, "EPOLLET", 0), "oneshot": getattr(select, "EPOLLONESHOT", 0)}
 MOST_EVENTS = 200  # a pipe holds them; a program that starts threads without end tells no more than this
-HERE = ("127.", "::1", "localhost")
+NAMES = ("getaddrinfo", "gethostbyname", "gethostbyaddr")
+CALLS = ("bind", "connect", "connect_ex", "sendto")
+ADDRESSES = {
+    "socket.sendmsg": 1,
+    **{f"socket.{name}": 1 for name in CALLS},
+    **{f"socket.{name}": 0 for name in NAMES},
+}
+"""Audit events, and which of their arguments is the address or the name."""
+THREADS = frozenset({"_thread.start_new_thread", "_thread.start_joinable_thread"})
+LOOPBACK = re.compile(r"localhost|::1|127\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}")
 PROCESSES = frozenset(
     {"os.fork", "os.forkpty", "os.posix_spawn", "os.spawn", "os.system", "os.exec", "subprocess.Popen"}
 )
+
+
+def is_here(host: str) -> bool:
+    """Whether this is a name or number of the machine's own loopback."""
+    return LOOPBACK.fullmatch(host) is not None
 
 
 class Observer:
@@ -89,16 +106,21 @@ class Observer:
         self.counts[most] = max(self.counts[most], watched)
 
     def audit(self, event: str, arguments: tuple[Any, ...]) -> None:
-        """An audit hook (sys.addaudithook). Raises PermissionError for an address that is not on loopback."""
-        if event in ("socket.bind", "socket.connect", "socket.sendto"):
-            address = arguments[1]
-            if isinstance(address, tuple) and not str(address[0]).startswith(HERE):
-                self.tell("outside", call=event.partition(".")[2], host=str(address[0]), line=self.line())
-                raise PermissionError(f"{address[0]!r} is not on this machine's loopback")
-        elif event == "_thread.start_new_thread":
+        """An audit hook (sys.addaudithook). Raises PermissionError for what reaches beyond loopback, and for processes."""
+        if event in ADDRESSES:
+            self.permit(event.partition(".")[2], arguments[ADDRESSES[event]])
+        elif event in THREADS:
             self.tell("thread", line=self.line())
         elif event in PROCESSES:
             self.tell("process", call=event, line=self.line())
+            raise PermissionError(f"{event} would start another process")
+
+    def permit(self, call: str, address: object) -> None:
+        """Raises PermissionError for an address, or a name, that is not on loopback; other kinds of addresses are local."""
+        host = address[0] if isinstance(address, tuple) else address if call in NAMES else "localhost"
+        if host is not None and not is_here(str(host)):
+            self.tell("outside", call=call, host=str(host) or "''", line=self.line())
+            raise PermissionError(f"{host!r} is not on this machine's loopback")
 
     def line(self) -> int:
         """The line of the learner's file that is being run; 0 for none."""
@@ -241,6 +263,35 @@ def watch_sockets(observer: Observer, buffer: int) -> None:
         observer.tell("listen", address=self.getsockname(), line=observer.line(), made=observer.made)
 
     socket.socket.listen = listening  # type: ignore[method-assign, assignment]
+    for name in CALLS:
+        setattr(socket.socket, name, permitted(observer, name))
+
+
+def permitted(observer: Observer, name: str) -> Callable[..., Any]:
+    """The method of a socket, after a look at the address: the audit event comes only when a name was looked up already."""
+    method = getattr(socket.socket, name)
+
+    def call(self: socket.socket, *given: Any) -> Any:
+        if given:
+            observer.permit(name, given[-1])
+        return method(self, *given)
+
+    return call
+
+
+def watch_threads(observer: Observer) -> None:
+    """Tell of threads, where there is no audit event for that (it is new in Python 3.12)."""
+    if sys.version_info >= (3, 12):
+        return
+    start = _thread.start_new_thread
+
+    def starting(*given: Any) -> int:
+        observer.audit("_thread.start_new_thread", given)
+        return start(*given)
+
+    names = {"start_new_thread": starting, "start_new": starting}
+    vars(_thread).update(names)
+    vars(threading).update(_start_new_thread=starting)
 
 
 def restrain(alarm: int, cpu: int, memory: int, descriptors: int, output: int, lifeline: int) -> None:
@@ -253,7 +304,6 @@ def restrain(alarm: int, cpu: int, memory: int, descriptors: int, output: int, l
         flags = fcntl.fcntl(lifeline, fcntl.F_GETFL)
         fcntl.fcntl(lifeline, fcntl.F_SETFL, flags | os.O_ASYNC)
     for number, most in (
-        (resource.RLIMIT_CPU, cpu),
         (resource.RLIMIT_AS, memory),
         (resource.RLIMIT_NOFILE, descriptors),
         (resource.RLIMIT_FSIZE, output),
@@ -262,6 +312,7 @@ def restrain(alarm: int, cpu: int, memory: int, descriptors: int, output: int, l
         hard = resource.getrlimit(number)[1]
         most = most if hard == resource.RLIM_INFINITY else min(most, hard)
         resource.setrlimit(number, (most, most))
+    resource.setrlimit(resource.RLIMIT_CPU, (cpu, cpu + 1))  # first SIGXCPU, which tells why, then SIGKILL
 
 
 def run(observer: Observer, path: str) -> int:
@@ -295,6 +346,7 @@ def main(arguments: Sequence[str]) -> int:
     observer = Observer(events, mmap.mmap(tally, SLOT * len(COUNTERS)), path)
     watch_waits(observer)
     watch_sockets(observer, buffer)
+    watch_threads(observer)
     sys.argv = [path, port]
     sys.addaudithook(observer.audit)
     observer.tell("begin")

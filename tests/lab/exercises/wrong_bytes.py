@@ -115,10 +115,10 @@ STICKY = (
             "            data = receive(ready)\n": "            data = receive(ready)\n            if not data and rests[ready]:\n                answer(ready, rests[ready])\n"
         },
         "unfinished",
-        "too-much",
+        "wrong-bytes",
         "",
         (
-            "b'6 not do\\n'",
+            "6 not do\\n'",
             "b'done\\nnot do'",
         ),
     ),

@@ -42,8 +42,7 @@ def last_words(stage: Stage, program: Program) -> None:
     with program.paused():  # both are there when the program looks
         client.send(b"last words")
         client.half_close()
-    client.expect(b"last words")
-    client.expect_end()
+    client.expect_last(b"last words")
 
 
 def again(stage: Stage, program: Program) -> None:

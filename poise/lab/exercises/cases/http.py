@@ -38,7 +38,9 @@ def reply(client: Client, status: int, body: bytes | None = None) -> None:
         raise unmet("closed-early")
     head, blank, content = got.partition(b"\r\n\r\n")
     if not blank:
-        raise unmet("http-line-ends" if b"\n\n" in got else "http-no-blank")
+        if b"\n\n" in got:
+            raise unmet("http-line-ends")
+        raise unmet("http-no-blank")
     first, *fields = head.split(b"\r\n")
     found = STATUS.fullmatch(first)
     if b"\n" in head.replace(b"\r\n", b""):

@@ -78,8 +78,7 @@ def unfinished(stage: Stage, program: Program) -> None:
     with program.paused():
         client.send(b"done\nnot do")
         client.half_close()
-    client.expect(answer(b"done\n"))
-    client.expect_end()
+    client.expect_last(answer(b"done\n"))
 
 
 CASES = (

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 ENGLISH: Mapping[str, str] = {
-    "not-listening": "Nobody can connect: {seconds:g} s after its start the program does not listen on port {port}.",
+    "not-listening": "Nobody can connect: the program does not listen on port {port} ({seconds:g} s are given for that).",
     "other-port": "The program listens on port {other}, but was asked to listen on port {port}, which is its argument.",
-    "outside": "The program wants {call} with the address {host}, which is not on this machine's loopback.",
+    "outside": "The program calls {call} with the address {host}, in line {line}. It is not on this machine's loopback.",
     "no-connection": "{client} cannot connect any more.",
     "no-answer": "{client} expected {wanted} and got nothing in {seconds:g} s.",
     "cut-short": "{client} expected {wanted} and got only {got}; then nothing came for {seconds:g} s.",
@@ -53,9 +53,9 @@ ENGLISH: Mapping[str, str] = {
 }
 
 CHINESE: Mapping[str, str] = {
-    "not-listening": "谁也连不上：程序启动 {seconds:g} 秒后，仍然没有在端口 {port} 上监听。",
+    "not-listening": "谁也连不上：程序没有在端口 {port} 上监听（给它 {seconds:g} 秒）。",
     "other-port": "程序监听的是端口 {other}，而要求它监听的是端口 {port}，也就是它的命令行参数。",
-    "outside": "程序要 {call} 的地址是 {host}，它不在本机回环（loopback）上。",
+    "outside": "程序在第 {line} 行调用 {call}，地址是 {host}，它不在本机回环（loopback）上。",
     "no-connection": "{client} 已经连不上了。",
     "no-answer": "{client} 应当收到 {wanted}，等了 {seconds:g} 秒，什么也没收到。",
     "cut-short": "{client} 应当收到 {wanted}，却只收到 {got}，此后 {seconds:g} 秒再没有数据。",
