@@ -120,6 +120,8 @@ def _check(args: argparse.Namespace) -> int:
         return MAKES_NO_SENSE
     try:
         return checked(args, path, source, exercise)
+    except MachineFault:
+        raise
     except OSError as error:
         raise MachineFault(error.errno, f"cannot run {args.file}: {error.strerror}") from error
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import select
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from poise.lab.exercises.cases.case import NOBODY, Case
+from poise.errors import MachineFault
+from poise.lab.exercises.cases.case import NOBODY, WAYS, Case
 from poise.lab.exercises.catalog import DONE_FOR_YOU, Exercise
 from poise.lab.exercises.child import Program, State, started
 from poise.lab.exercises.client import Entry, Stage, Unmet
@@ -46,8 +49,9 @@ def check(
 ) -> Iterator[Result]:
     """Each case as soon as it is known; after the first failure the rest is not tried, unless ``everything`` is wanted.
 
-    Raises OSError when the program cannot be started at all, which is the machine's fault.
+    Raises MachineFault where the system does not have what the exercise is about, OSError when the program cannot be started.
     """
+    must_have(exercise.name)
     failure = _imports(source, exercise)
     yield Result(IMPORTS, failure)
     failed = failure is not None
@@ -58,6 +62,16 @@ def check(
         failure = _try(case, path, source, exercise, limits)
         failed = failed or failure is not None
         yield Result(case.name, failure)
+
+
+def must_have(name: str) -> None:
+    """Raises MachineFault when this system has not what the exercise is about, or what the checker needs."""
+    if not hasattr(os, "fork"):
+        raise MachineFault("exercises are checked on Linux, macOS and the BSDs; on Windows use WSL")
+    if name in WAYS and not hasattr(select, name):
+        raise MachineFault(
+            f"this system has no {name}: do this exercise on one that has it, Linux for instance"
+        )
 
 
 def _imports(source: Source, exercise: Exercise) -> Failure | None:

@@ -142,7 +142,8 @@ class Program:
     def paused(self) -> Iterator[None]:
         """Stopped, so that several things have happened when it looks again; one that has ended stays as it is."""
         os.kill(self._process.pid, signal.SIGSTOP)
-        os.waitid(os.P_PID, self._process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+        if hasattr(os, "waitid"):  # not on macOS, where it may take a moment until it has stopped
+            os.waitid(os.P_PID, self._process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
         try:
             yield
         finally:

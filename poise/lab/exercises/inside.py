@@ -311,7 +311,10 @@ def restrain(alarm: int, cpu: int, memory: int, descriptors: int, output: int, l
     ):
         hard = resource.getrlimit(number)[1]
         most = most if hard == resource.RLIM_INFINITY else min(most, hard)
-        resource.setrlimit(number, (most, most))
+        try:
+            resource.setrlimit(number, (most, most))
+        except (OSError, ValueError):  # macOS has some of the names, and not what they stand for
+            pass
     resource.setrlimit(resource.RLIMIT_CPU, (cpu, cpu + 1))  # first SIGXCPU, which tells why, then SIGKILL
 
 

@@ -87,14 +87,15 @@ class Speaker:
         """What the clients did, the last of it; what one sends piece by piece is one line."""
         lines = []
         for (client, what), group in groupby(entries, key=lambda each: (each.client, each.what)):
-            parts = list(group)
+            parts = [each.data for each in group]
             if what == "sends" and len(parts) > 1:
-                data = self.bytes(b"".join(each.data for each in parts))
-                lines.append(f"{client} {self.say('report.pieces', data=data, count=len(parts))}")
-            else:
-                lines += [
-                    f"{client} {self.say(f'report.{what}', data=self.bytes(each.data))}" for each in parts
-                ]
+                whole = self.bytes(b"".join(parts))
+                lines.append(f"{client} {self.say('report.pieces', data=whole, count=len(parts))}")
+                continue
+            for data, same in groupby(parts):
+                count = len(list(same))
+                line = f"{client} {self.say(f'report.{what}', data=self.bytes(data))}"
+                lines.append(line if count == 1 else self.say("report.times", line=line, count=count))
         left = len(lines) - self.limits.transcript
         if left > 0:
             yield self.say("report.earlier", count=left)

@@ -21,12 +21,12 @@ STICKY = (
         "what is left over is thrown away",
         "sticky",
         {"(rests[client] + data)": "data"},
-        "waited-for",
+        "torn",
         "wrong-bytes",
         "",
         (
-            "b'6 \\xe4\\xbd\\xa0\\xe5\\xa5\\xbd\\n'",
-            "b'0 \\n'",
+            "b'3 two\\n'",
+            "b'1 o\\n'",
         ),
     ),
     Wrong(
@@ -48,12 +48,12 @@ STICKY = (
             "(rests[client] + data)": "(rests.get(0, b'') + data)",
             "rests[client] = rest\n": "rests[0] = rest\n",
         },
-        "waited-for",
+        "mixed",
         "wrong-bytes",
         "",
         (
-            "b'6 I am B\\n'",
-            "b'7 \\xe4I am B\\n'",
+            "b'3 two\\n'",
+            "b'6 heltwo\\n'",
         ),
     ),
     Wrong(
@@ -71,10 +71,10 @@ STICKY = (
         {
             "    rests[client] = rest\n": "    rests[client] = rest\n    if rest:\n        answer(client, rest)\n        rests[client] = b''\n"
         },
-        "waited-for",
-        "too-soon",
+        "torn",
+        "wrong-bytes",
         "",
-        ("b'1 \\xe4\\n'",),
+        ("b'3 one\\n2 tw\\n'",),
     ),
     Wrong(
         "empty lines are left out",
@@ -126,9 +126,9 @@ STICKY = (
         "the rest of the line is waited for",
         "sticky",
         {
-            "    rests[client] = rest\n": "    while rest and not rest.endswith(b'\\n'):\n        rest += client.recv(1)\n    rests[client] = rest\n"
+            "    rests[client] = rest\n": "    while rest and not rest.endswith(b'\\n'):\n        rest += client.recv(1)\n    if rest:\n        answer(client, rest[:-1])\n    rests[client] = b''\n"
         },
-        "waited-for",
+        "mixed",
         "no-answer",
         "waits.recv",
         ("client.recv(1)",),

@@ -25,16 +25,6 @@ def glued(stage: Stage, program: Program) -> None:
     exchange(stage.connect(), b"".join(lines), b"".join(map(answer, lines)))
 
 
-def waited_for(stage: Stage, program: Program) -> None:
-    client, other = stage.connect(), stage.connect()
-    line = "你好\n".encode()
-    for each in line[:-1]:
-        client.send(bytes([each]))
-        MANNER.talk(other)  # when the other one was answered, the program has seen the byte
-        client.expect_nothing()
-    exchange(client, line[-1:], answer(line))
-
-
 def torn(stage: Stage, program: Program) -> None:
     client = stage.connect()
     exchange(client, b"one\ntw", answer(b"one\n"))
@@ -48,6 +38,16 @@ def mixed(stage: Stage, program: Program) -> None:
     exchange(second, b"two\nwor", answer(b"two\n"))
     exchange(first, b"lo\n", answer(b"hello\n"))
     exchange(second, b"ld\n", answer(b"world\n"))
+
+
+def waited_for(stage: Stage, program: Program) -> None:
+    client, other = stage.connect(), stage.connect()
+    line = "你好\n".encode()
+    for each in line[:-1]:
+        client.send(bytes([each]))
+        MANNER.talk(other)  # when the other one was answered, the program has seen the byte
+        client.expect_nothing()
+    exchange(client, line[-1:], answer(line))
 
 
 def empty(stage: Stage, program: Program) -> None:
@@ -85,9 +85,9 @@ CASES = (
     Case("line", case.served(MANNER)),
     Case("one-thread", case.by(MANNER, *WAYS)),
     Case("glued", glued),
-    Case("waited-for", waited_for),
     Case("torn", torn),
     Case("mixed", mixed),
+    Case("waited-for", waited_for),
     Case("empty", empty),
     Case("garbage-line", garbage),
     Case("long", long),
