@@ -29,6 +29,7 @@ KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "SYSTEMROOT", "TMPDI
 FLAGS = ("-P", "-u", "-X", "utf8")
 """The folder of ``inside.py`` is none to import from; what is printed is there at once, in the same letters everywhere."""
 FRAME = re.compile(r'File "(.*)", line (\d+) in ')
+MOMENT = 0.2  # seconds, for a program that is never idle
 ENDING = 1.0  # seconds that a program may take to end, after its connections have
 LOOK = 0.5  # seconds that the program may take to say where it is; the handler is in C and needs no turn of Python
 STEP = 0.005  # seconds between two looks at a file that is about to be written
@@ -194,6 +195,18 @@ class Program:
             time.sleep(STEP)
             looks.append(self._wants_to_run())
         return all(looks) or self.cpu() - before > RUNNING * LOOKS * STEP
+
+    def idle(self) -> bool:
+        """Whether it waits, and has nothing to do: between two looks it neither ran nor came back from a wait."""
+        before = self.counts()
+        time.sleep(STEP)
+        return not self._wants_to_run() and self.counts() == before
+
+    def settle(self) -> None:
+        """Let it do what there is to do; one that always does something is given a moment."""
+        deadline = time.monotonic() + MOMENT
+        while time.monotonic() < deadline and not self.idle():
+            pass
 
     def _wants_to_run(self) -> bool:
         """As the scheduler sees it (proc_pid_stat(5)); False where a system does not say."""

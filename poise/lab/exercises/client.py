@@ -20,6 +20,7 @@ BROADCAST = (
     "127.255.255.255"  # every address that begins with 127 is this machine's, and this one means all of them
 )
 RECEIVE = 64 * KIB
+PAUSE = 0.05  # seconds without progress, after which one looks whether there can be any
 RESET = struct.pack("ii", 1, 0)  # SO_LINGER with no time: close() sends RST (tcp(7), socket(7))
 
 
@@ -126,16 +127,23 @@ class Client:
                 self._note("broken")
                 raise self._unmet("dropped") from None
 
-    def pour(self, data: bytes, pause: float) -> int:
-        """As much as is taken; how many bytes. It ends when nothing more is taken for ``pause`` seconds."""
+    def pour(self, data: bytes, idle: Callable[[], bool]) -> int:
+        """As much as is taken; how many bytes. It ends when nothing is taken while the program is ``idle``.
+
+        A program that never is, is waited for as long as patience lasts.
+        """
         rest = memoryview(data)
+        deadline = time.monotonic() + self.stage.limits.patience
         while rest:
             try:
                 rest = rest[self.socket.send(rest) :]
+                deadline = time.monotonic() + self.stage.limits.patience
             except BlockingIOError:
-                if not self._ready(select.POLLOUT, time.monotonic() + pause):
+                ready = self._ready(select.POLLOUT, time.monotonic() + PAUSE)
+                if not ready and (idle() or time.monotonic() > deadline):
                     break
             except OSError:
+                self._note("sends", data[: len(data) - len(rest)])
                 self._note("broken")
                 raise self._unmet("dropped") from None
         taken = len(data) - len(rest)
@@ -145,7 +153,7 @@ class Client:
     def flood(self, data: bytes) -> None:
         """As much of it as the program takes until it closes, which is what it should do."""
         try:
-            self.pour(data, self.stage.limits.patience)
+            self.pour(data, lambda: False)
         except Unmet:
             self.ended, self._told = "broken", True
 

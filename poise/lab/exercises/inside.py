@@ -294,7 +294,9 @@ def watch_threads(observer: Observer) -> None:
     vars(threading).update(_start_new_thread=starting)
 
 
-def restrain(alarm: int, cpu: int, memory: int, descriptors: int, output: int, lifeline: int) -> None:
+def restrain(  # pragma: no cover - in the learner's process
+    alarm: int, cpu: int, memory: int, descriptors: int, output: int, lifeline: int
+) -> None:
     """Limits that the kernel enforces, whatever the program does."""
     import resource  # not on Windows, where the checker does not come so far
 
@@ -341,7 +343,7 @@ def run(observer: Observer, path: str) -> int:
     return 0
 
 
-def main(arguments: Sequence[str]) -> int:
+def main(arguments: Sequence[str]) -> int:  # pragma: no cover - in the learner's process
     path, port, *numbers = arguments
     events, tally, stacks, lifeline, buffer, *limits = map(int, numbers)
     restrain(*limits, lifeline=lifeline)  # type: ignore[misc] # five numbers, as the checker gives them

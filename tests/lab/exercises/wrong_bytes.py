@@ -201,7 +201,7 @@ SLOW = (
         "held-up",
         "gone",
         "crashed.RecursionError",
-        ("b'I am B\\n'",),
+        ("b'0000000\\n", "maximum recursion depth"),
     ),
     Wrong(
         "tried again in a loop",

@@ -22,32 +22,32 @@ def numbered(size: int) -> bytes:
     return b"".join(b"%07d\n" % at for at in range(size // NUMBER))
 
 
-def slow_client(stage: Stage) -> tuple[Client, bytes]:
+def slow_client(stage: Stage, program: Program) -> tuple[Client, bytes]:
     """One that has sent as much as was taken, and has read nothing. Raises Unmet when all of it was taken."""
     client = stage.connect("slow", buffer=stage.limits.kernel_buffer)
     data = numbered(stage.limits.flood)
-    taken = client.pour(data, stage.limits.quiet)
+    taken = client.pour(data, program.idle)
     return client, data[:taken]
 
 
 def held_up(stage: Stage, program: Program) -> None:
-    slow_client(stage)
+    slow_client(stage, program)
     MANNER.talk(stage.connect())
 
 
 def bounded(stage: Stage, program: Program) -> None:
-    _, taken = slow_client(stage)
+    _, taken = slow_client(stage, program)
     if len(taken) == stage.limits.flood:
         raise Unmet("unbounded", "slow", got=taken)
 
 
 def waiting(stage: Stage, program: Program) -> None:
-    slow_client(stage)
+    slow_client(stage, program)
     quiet(stage, program)
 
 
 def nothing_lost(stage: Stage, program: Program) -> None:
-    client, taken = slow_client(stage)
+    client, taken = slow_client(stage, program)
     client.expect_all(taken)
     exchange(client, b"and now?\n", b"and now?\n")
     quiet(stage, program)
@@ -59,17 +59,16 @@ def end_in_queue(stage: Stage, program: Program) -> None:
     The client reads in steps, and each time the program may go on until its queue is full again. So its queue is nearly
     full when it comes to the end of what the client has sent, wherever the kernel has kept the rest.
     """
-    client, taken = slow_client(stage)
+    client, taken = slow_client(stage, program)
     client.half_close()
-    other = stage.connect()
     for at in range(0, len(taken), STEP):
+        program.settle()
         client.expect_all(taken[at : at + STEP], at)
-        MANNER.talk(other)
     client.expect_end()
 
 
 def crash_in_queue(stage: Stage, program: Program) -> None:
-    client, _ = slow_client(stage)
+    client, _ = slow_client(stage, program)
     client.reset()
     MANNER.talk(stage.connect())
     quiet(stage, program)
