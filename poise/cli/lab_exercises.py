@@ -130,13 +130,14 @@ def checked(args: argparse.Namespace, path: Path, source: Source, exercise: Exer
     """Check and tell, each case as soon as it is known; the exit code."""
     import json
 
+    from poise.cli.command import window_width
     from poise.lab.exercises.checking import check
     from poise.lab.exercises.reporting import Speaker
     from poise.lab.exercises.words import language_of
     from poise.limits import ExerciseLimits
 
     limits = ExerciseLimits()
-    speaker = Speaker(language_of(args.lang, os.environ), limits)
+    speaker = Speaker(language_of(args.lang, os.environ), limits, width=window_width())
     results = []
 
     def tell(text: str) -> None:

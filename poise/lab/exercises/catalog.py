@@ -19,6 +19,8 @@ class Exercise(NamedTuple):
     number: int
     name: str
     file: str
+    rows: tuple[int, ...]
+    """Of the lecture notes: those that it practises."""
     cases: tuple[Case, ...]
     small_buffers: bool = False
     """Whether the kernel's buffers are made small, so that they are full after some kilobytes on every machine."""
@@ -27,13 +29,13 @@ class Exercise(NamedTuple):
 
 
 EXERCISES: tuple[Exercise, ...] = (
-    Exercise(1, "select", "1_select_server.py", echo.cases("select")),
-    Exercise(2, "poll", "2_poll_server.py", echo.cases("poll")),
-    Exercise(3, "epoll", "3_epoll_server.py", echo.cases("epoll")),
-    Exercise(4, "sticky", "4_sticky_messages.py", sticky.CASES),
-    Exercise(5, "slow", "5_slow_client.py", slow.CASES, small_buffers=True),
-    Exercise(6, "http", "6_http_class.py", http.CASES),
-    Exercise(7, "clock", "7_clock.py", clock.CASES, ears=clock.EARS),
+    Exercise(1, "select", "1_select_server.py", (12, 13, 17), echo.cases("select")),
+    Exercise(2, "poll", "2_poll_server.py", (14, 19), echo.cases("poll")),
+    Exercise(3, "epoll", "3_epoll_server.py", (15,), echo.cases("epoll")),
+    Exercise(4, "sticky", "4_sticky_messages.py", (2,), sticky.CASES),
+    Exercise(5, "slow", "5_slow_client.py", (1, 16, 17), slow.CASES, small_buffers=True),
+    Exercise(6, "http", "6_http_class.py", (6, 20), http.CASES),
+    Exercise(7, "clock", "7_clock.py", (3, 4, 5, 11), clock.CASES, ears=clock.EARS),
 )
 
 BY_NAME = {exercise.name: exercise for exercise in EXERCISES}

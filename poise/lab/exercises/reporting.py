@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
@@ -15,14 +16,23 @@ from poise.lab.exercises.words import WORDS
 from poise.limits import ExerciseLimits
 
 INDENT = "    "
+MARKS = 8  # columns for "ok" and "FAILED"
+NARROW = 20  # columns; in fewer of them nothing is broken into lines
+WIDE = 0x2E80  # the first East Asian letter; quotation marks and dots before it are counted as one column
+PIECES = re.compile(
+    r"[\u2e80-\uffff][，。、；：！？）》”’]*|[^\s\u2e80-\uffff]+[，。、；：！？）》”’]*\s*|\s+"
+)
+"""A word with the spaces after it, or one letter of those that may be cut between, with the marks after it."""
 
 
 class Speaker:
     """Says in one language what a check has found."""
 
-    def __init__(self, language: str, limits: ExerciseLimits) -> None:
+    def __init__(self, language: str, limits: ExerciseLimits, *, width: int = 0) -> None:
+        """``width``: of the window, in columns; 0 breaks no lines."""
         self.words: Mapping[str, str] = WORDS[language]
         self.limits = limits
+        self.width = width
 
     def say(self, name: str, /, **values: object) -> str:
         return self.words[name].format(**values)
@@ -44,27 +54,40 @@ class Speaker:
 
     def line(self, result: Result) -> str:
         mark = self.words["report.ok" if result.passed else "report.failed"]
-        columns = 8 - sum(ord(letter) > 0x2E80 for letter in mark)  # those letters are two columns wide
-        return f"  {mark:<{columns}}{self.words[f'case.{result.case}']}"
+        return f"  {mark}{' ' * (MARKS - columns(mark))}{self.words[f'case.{result.case}']}"
 
     def explanation(self, result: Result, source: Source) -> str:
         """Everything that is known of a failure, in paragraphs."""
         failure = result.failure
         if failure is None:
             return ""
-        parts = [(self.words["report.happened"], self.happened(failure))]
-        if failure.log:
-            parts.insert(0, (self.words["report.did"], "\n".join(self.log(failure.log))))
-        cause = self.cause(failure)
-        if cause:
-            parts.append((self.words["report.program"], cause))
-        parts.append((self.words["report.why"], self.words[f"why.{failure.diagnosis.why}"]))
-        parts += [(self.words["report.hint"], self.words[f"hint.{each}"]) for each in failure.diagnosis.hints]
-        text = "\n\n".join(f"  {title}\n{indented(body)}" for title, body in parts)
+        parts = {
+            "did": list(self.log(failure.log)),
+            "happened": self.filled(self.happened(failure)),
+            "program": self.filled(self.cause(failure)),
+            "why": self.filled(self.words[f"why.{failure.diagnosis.why}"]),
+            "hint": [
+                line for each in failure.diagnosis.hints for line in self.filled(self.words[f"hint.{each}"])
+            ],
+        }
+        text = "\n\n".join(
+            "\n".join([f"  {self.words[f'report.{name}']}", *(f"{INDENT}{line}".rstrip() for line in lines)])
+            for name, lines in parts.items()
+            if lines
+        )
         if source.todo:
             lines = ", ".join(map(str, source.todo))
             text += f"\n\n  {self.say('report.todo', lines=lines)}"
         return text
+
+    def filled(self, text: str) -> list[str]:
+        """Lines that fit into the window; those that begin with a space are code, and stay as they are."""
+        room = self.width - len(INDENT)
+        return [
+            part
+            for line in text.splitlines()
+            for part in ([line] if room < NARROW or line.startswith(" ") else wrapped(line, room))
+        ]
 
     def happened(self, failure: Failure) -> str:
         unmet = failure.unmet
@@ -149,5 +172,20 @@ class Speaker:
         return about
 
 
-def indented(text: str) -> str:
-    return "\n".join(f"{INDENT}{line}" if line else "" for line in text.splitlines())
+def wrapped(line: str, width: int) -> list[str]:
+    """Cut where a space is, or between two letters that take two columns each, as Chinese is written.
+
+    No line begins with a mark that closes something.
+    """
+    lines = [""]
+    for piece in PIECES.findall(line):
+        if lines[-1] and columns(lines[-1] + piece.rstrip()) > width:
+            lines[-1] = lines[-1].rstrip()
+            lines.append("")
+        lines[-1] += piece
+    return lines
+
+
+def columns(text: str) -> int:
+    """In a terminal, where East Asian letters take two (UAX #11)."""
+    return sum(2 if ord(letter) >= WIDE else 1 for letter in text)

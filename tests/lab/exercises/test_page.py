@@ -14,7 +14,9 @@ PAGE = (Path(__file__).parents[3] / "docs" / "lab-exercises.md").read_text(encod
 
 def test_every_exercise_is_in_its_table() -> None:
     for exercise in EXERCISES:
-        assert f"| `{exercise.file}` | `{exercise.name}` |" in PAGE
+        (line,) = [line for line in PAGE.splitlines() if line.startswith(f"| `{exercise.file}` |")]
+        assert f"| `{exercise.name}` |" in line
+        assert line.endswith(f"| {', '.join(map(str, exercise.rows))} |")
 
 
 def test_the_example_uses_the_words_of_the_checker() -> None:

@@ -11,8 +11,10 @@ import pytest
 from poise.lab import exercises
 from poise.lab.exercises.catalog import EXERCISES
 from poise.lab.exercises.checking import IMPORTS
+from poise.lab.exercises.reporting import Speaker, columns, wrapped
 from poise.lab.exercises.structure import WAITS
 from poise.lab.exercises.words import HINTS, LANGUAGES, WORDS, failures, language_of
+from poise.limits import ExerciseLimits
 
 FOLDER = Path(exercises.__file__).parent
 CODE = "\n".join(
@@ -102,3 +104,33 @@ def test_the_language_is_that_of_the_environment(
     wish: str | None, environment: dict[str, str], language: str
 ) -> None:
     assert language_of(wish, environment) == language
+
+
+@pytest.mark.parametrize(
+    ("line", "width", "lines"),
+    [
+        ("one two three", 8, ["one two", "three"]),
+        ("one two three", 13, ["one two three"]),
+        ("a_word_that_is_too_long for it", 10, ["a_word_that_is_too_long", "for it"]),
+        ("内核会叫醒程序。", 8, ["内核会叫", "醒程序。"]),
+        ("内核会叫醒，程序", 10, ["内核会叫", "醒，程序"]),
+        ("recv() 在等 send()", 12, ["recv() 在等", "send()"]),
+        ("", 10, [""]),
+    ],
+)
+def test_lines_are_cut_where_each_language_cuts_them(line: str, width: int, lines: list[str]) -> None:
+    assert wrapped(line, width) == lines
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_nothing_is_lost_by_cutting_and_nothing_is_too_wide(language: str) -> None:
+    speaker = Speaker(language, ExerciseLimits(), width=64)
+    for name, text in WORDS[language].items():
+        if name.startswith(("why.", "hint.")):
+            lines = speaker.filled(text)
+            assert re.sub(r"\s", "", "".join(lines)) == re.sub(r"\s", "", text), name
+            assert all(columns(line) <= 60 or " " not in line for line in lines), (name, lines)
+            assert not any(line.startswith(("，", "。", "）", "、", "；", "：")) for line in lines), (
+                name,
+                lines,
+            )

@@ -19,7 +19,7 @@ from tests.lab.exercises.wrong_echo import SELECT
 from tests.lab.exercises.wrong_http import CLOCK, HTTP
 from tests.lab.exercises.wrong_poll import EPOLL, POLL
 
-HASTY = ExerciseLimits(patience=0.7)
+HASTY = ExerciseLimits(patience=0.7, quiet=0.15)
 LIMITS = {"clock": ExerciseLimits()}  # a tick that is late is not a tick that is missing
 MISTAKES = (*SELECT, *POLL, *EPOLL, *STICKY, *SLOW, *HTTP, *CLOCK)
 ENOUGH = 5
