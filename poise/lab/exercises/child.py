@@ -253,19 +253,18 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def started(path: Path, limits: ExerciseLimits, *, buffer: int = 0, port: int = 0) -> Program:
+@contextmanager
+def started(path: Path, limits: ExerciseLimits, *, buffer: int = 0, port: int = 0) -> Iterator[Program]:
     """The program, which has begun. Without a ``port`` it is given a free one, and has time until it listens there.
 
     A port that another program took in the meantime is replaced.
     """
-    if port:
-        program = Program(path, limits, port)
-        program.until_it_begins()
-        return program
-    for attempt in range(TRIES):
-        program = Program(path, limits, free_port(), buffer=buffer)
-        program.until_it_listens()
-        if program.listens or not program.port_was_taken() or attempt == TRIES - 1:
-            return program
-        program.__exit__()
-    raise AssertionError("TRIES is at least 1")
+    for left in reversed(range(TRIES)):
+        with Program(path, limits, port or free_port(), buffer=buffer) as program:
+            if port:
+                program.until_it_begins()
+            else:
+                program.until_it_listens()
+            if not program.port_was_taken() or not left:
+                yield program
+                return
