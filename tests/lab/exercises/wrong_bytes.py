@@ -74,7 +74,7 @@ STICKY = (
         "torn",
         "wrong-bytes",
         "",
-        ("b'3 one\\n2 tw\\n'",),
+        ("2 tw\\n",),
     ),
     Wrong(
         "empty lines are left out",
