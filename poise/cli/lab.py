@@ -17,6 +17,8 @@ def add_lab(commands: argparse._SubParsersAction[Command]) -> tuple[Command, ...
     lab = commands.add_parser(
         "lab", help="learn how it works", description=LAB, usage="poise lab COMMAND [options]"
     )
-    own = lab.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=Command)
+    own = lab.add_subparsers(
+        title="commands", metavar="COMMAND", required=True, parser_class=Command, prog="poise lab"
+    )
     add_exercises(own)
     return tuple(own.choices.values())

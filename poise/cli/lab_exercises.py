@@ -58,12 +58,13 @@ def add_exercises(commands: argparse._SubParsersAction[Command]) -> None:
         epilog=EXERCISES_EXAMPLES,
         usage="poise lab exercises [options] DIR",
     )
-    exercises.add_argument("dir", metavar="DIR", help="the folder; it is made when it is not there")
-    add_language(exercises)
-    exercises.add_argument(
+    what = exercises.add_argument_group("what")
+    what.add_argument("dir", metavar="DIR", help="the folder; it is made when it is not there")
+    add_language(what)
+    what.add_argument(
         "--solutions", action="store_true", help="write the solutions instead, which are for teachers"
     )
-    exercises.add_argument("--force", action="store_true", help="write over files that are there already")
+    what.add_argument("--force", action="store_true", help="write over files that are there already")
     exercises.set_defaults(run=_exercises)
     check = commands.add_parser(
         "check",
@@ -72,18 +73,20 @@ def add_exercises(commands: argparse._SubParsersAction[Command]) -> None:
         epilog=CHECK_EXAMPLES,
         usage="poise lab check [options] FILE",
     )
-    check.add_argument("file", metavar="FILE", help="the program")
-    add_language(check)
-    check.add_argument(
+    what = check.add_argument_group("what")
+    what.add_argument("file", metavar="FILE", help="the program")
+    what.add_argument(
         "--exercise", metavar="NAME", help="which exercise it is (default: what its first line says)"
     )
-    check.add_argument("--all", action="store_true", help="go on after the first failure")
-    check.add_argument("--json", action="store_true", help="one JSON object")
+    what.add_argument("--all", action="store_true", help="go on after the first failure")
+    told = check.add_argument_group("how it is told")
+    add_language(told)
+    told.add_argument("--json", action="store_true", help="one JSON object, for scripts")
     check.set_defaults(run=_check)
 
 
-def add_language(command: Command) -> None:
-    command.add_argument(
+def add_language(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
         "--lang", choices=LANGUAGES, help="the language that is spoken (default: that of the environment)"
     )
 
