@@ -87,9 +87,8 @@ def _try(
     stage = Stage(0, limits)
     buffer = limits.kernel_buffer if exercise.small_buffers else 0
     try:
-        for number in range(
-            exercise.ears
-        ):  # they are there before the program, or they would miss its first words
+        # They are there before the program, or they would miss its first words.
+        for number in range(exercise.ears):
             stage.ear(f"ear {number + 1}")
         with started(path, limits, buffer=buffer, port=stage.port) as program:
             try:

@@ -35,6 +35,7 @@ LOOK = 0.5  # seconds that the program may take to say where it is; the handler 
 STEP = 0.005  # seconds between two looks at a file that is about to be written
 LOOKS = 10  # of so many steps, in which a program is seen to wait or to run
 RUNNING = 0.5  # of that time on the processor: it runs
+MOST_HEARD = 1024 * KIB  # of what it tells: many times as much as it should
 LAST_WORDS = 4 * KIB  # of what it printed
 TRIES = 3  # ports that were free a moment ago and are taken by another program now
 
@@ -65,6 +66,7 @@ class Program:
         self._path = str(path.resolve())
         self._events: list[dict[str, Any]] = []
         self._unfinished = b""
+        self._heard = 0
         with ExitStack() as stack, ExitStack() as given_away:
             self._output = stack.enter_context(tempfile.TemporaryFile())
             self._stacks = stack.enter_context(tempfile.TemporaryFile())
@@ -112,9 +114,10 @@ class Program:
     # --- hearing it ---------------------------------------------------------------------------------------
 
     def hear(self, timeout: float) -> bool:
-        """Take in what it tells within ``timeout`` seconds; False when it has ended, or nothing came."""
+        """Take in what it tells within ``timeout`` seconds; False when it has ended, or nothing came, or too much."""
         ready, _, _ = select.select([self._hear], [], [], timeout)
-        data = os.read(self._hear, 64 * KIB) if ready else b""
+        data = os.read(self._hear, 64 * KIB) if ready and self._heard < MOST_HEARD else b""
+        self._heard += len(data)
         *lines, self._unfinished = (self._unfinished + data).split(b"\n")
         self._events += [event for line in lines if (event := told(line))]
         return bool(data)
@@ -162,10 +165,9 @@ class Program:
 
     def cpu(self) -> float:
         """Seconds of processor time until now; nan where a system does not tell of another process."""
+        clock = (~self._process.pid << 3) | 2  # clock_getcpuclockid(3), as Linux makes it
         try:
-            return time.clock_gettime(
-                (~self._process.pid << 3) | 2
-            )  # clock_getcpuclockid(3), as Linux makes it
+            return time.clock_gettime(clock)
         except OSError:
             return math.nan
 
@@ -224,6 +226,8 @@ class Program:
 
     def _where(self) -> int:
         """The line of the learner's file where it is, told by a signal handler in C, so that no loop can keep it from it."""
+        if not self.told("begin"):
+            return 0  # the handler is not there yet, and the signal would end the program
         before = os.fstat(self._stacks.fileno()).st_size
         written = self._path.encode("ascii", "backslashreplace").decode()  # as it writes names
         os.kill(self._process.pid, signal.SIGUSR1)
@@ -243,11 +247,14 @@ def told(line: bytes) -> dict[str, Any]:
         event = json.loads(line)
     except ValueError:
         return {}
-    return event if isinstance(event, dict) and "event" in event else {}
+    if not isinstance(event, dict):
+        return {}
+    keys = inside.EVENTS.get(str(event.get("event")))
+    return event if keys is not None and keys <= event.keys() else {}
 
 
 def free_port() -> int:
-    """A port that nobody listens on now; the kernel gives the same one to the next who asks for any only much later."""
+    """A port that nobody listens on now. Another program may still take it before the learner's does."""
     with socket.socket() as probe:
         probe.bind((LOOPBACK, 0))
         return int(probe.getsockname()[1])

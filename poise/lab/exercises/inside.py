@@ -45,6 +45,17 @@ COUNTERS = (
     "fault",  # with ERR, HUP or NVAL somewhere
     "watched",  # the most that one call watched
 )
+EVENTS: dict[str, frozenset[str]] = {
+    "begin": frozenset(),
+    "listen": frozenset({"address", "line", "made"}),
+    "edge": frozenset({"line"}),
+    "oneshot": frozenset({"line"}),
+    "outside": frozenset({"call", "host", "line"}),
+    "thread": frozenset({"line"}),
+    "process": frozenset({"call", "line"}),
+    "error": frozenset({"kind", "kinds", "text", "name", "line"}),
+}
+"""What is told, and what belongs to it."""
 SLOT = 8  # bytes of one counter
 READ = select.POLLIN | select.POLLPRI if hasattr(select, "POLLIN") else 1
 WRITE = select.POLLOUT if hasattr(select, "POLLOUT") else 4

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import warnings
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -34,10 +35,13 @@ class Source:
     def __init__(self, text: str) -> None:
         self.text = text
         self.lines = text.splitlines()
-        try:
-            self.tree: ast.Module | None = ast.parse(text)
-        except (SyntaxError, ValueError):
-            self.tree = None
+        self.tree: ast.Module | None = None
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the learner hears of them when the program runs
+            try:
+                self.tree = ast.parse(text)
+            except (SyntaxError, ValueError, RecursionError, MemoryError):
+                pass
 
     @property
     def exercise(self) -> str:

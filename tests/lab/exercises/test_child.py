@@ -98,9 +98,33 @@ def test_a_loop_is_seen_to_run_and_is_never_idle(program: Path) -> None:
         assert state.line in (4, 5)
 
 
-@pytest.mark.parametrize("line", [b"no JSON", b"[1]", b'{"other": 1}', b"\xff", b""])
+@pytest.mark.parametrize(
+    "line", [b"no JSON", b"[1]", b'{"other": 1}', b'{"event": "listen"}', b'{"event": []}', b"\xff", b""]
+)
 def test_what_a_program_writes_among_the_events_is_no_event(line: bytes) -> None:
     assert told(line) == {}
+    assert told(b'{"event": "thread", "line": 3}') == {"event": "thread", "line": 3}
+
+
+FLOOD = """\
+import os
+for number in range(3, 64):
+    try:
+        os.set_blocking(number, True)
+        while True:
+            os.write(number, b"{}" * 1000 + b"\\n")
+    except OSError:
+        pass
+"""
+
+
+@pytest.mark.slow
+def test_a_program_that_writes_where_it_should_not_holds_nobody(program: Path) -> None:
+    program.write_text(FLOOD, encoding="utf-8")
+    with started(program, LIMITS) as process:
+        assert not process.listens
+        assert process.told("listen") == []
+        assert process.state().error is None
 
 
 def test_what_cannot_be_started_leaves_nothing_open(program: Path, monkeypatch: pytest.MonkeyPatch) -> None:
