@@ -9,6 +9,7 @@ reason says so.
 
 from __future__ import annotations
 
+from poise.limits.exercises import ExerciseLimits
 from poise.limits.lab import LabLimits
 from poise.limits.limit import KIB, MIB, Checked, Limit, check
 from poise.limits.rooms import (
@@ -34,6 +35,7 @@ __all__ = [
     "DatagramLimits",
     "DiscoveryLimits",
     "DoorLimits",
+    "ExerciseLimits",
     "FileLimits",
     "FrameLimits",
     "HttpLimits",
