@@ -101,6 +101,8 @@ if TYPE_CHECKING:
     from poise.readiness.poller import available as available
     from poise.readiness.poller import choose as choose
     from poise.readiness.selector import PoiseSelector as PoiseSelector
+    from poise.seeing.watch import Watch as Watch
+    from poise.seeing.watch import watch as watch
     from poise.wire.framing import DelimiterFramer as DelimiterFramer
     from poise.wire.framing import FixedFramer as FixedFramer
     from poise.wire.framing import Framer as Framer
@@ -180,6 +182,7 @@ _ROOMS = {
     "files.server": ("FileServer",),
     "files.site": ("Site",),
     "apps.embed": ("Embedded", "embed"),
+    "seeing.watch": ("Watch", "watch"),
 }
 # In its own room a name has its subject around it; out here it must say more.
 _NAME_THERE = {"cbreak_terminal": "cbreak", "raw_terminal": "raw"}

@@ -68,7 +68,7 @@ DOORS: tuple[Door, ...] = (
     ),
     Door(
         "content",
-        ("files/", "cli/", "net/descriptor.py", "net/certificates.py"),
+        ("files/", "cli/", "net/descriptor.py", "net/certificates.py", "seeing/"),
         modules=("pathlib", "io", "shutil", "glob", "tempfile", "mmap"),
         calls=("open", "os.open", "os.fdopen", "os.scandir", "os.listdir", "os.walk", "os.fwalk"),
     ),

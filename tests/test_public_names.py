@@ -91,6 +91,7 @@ EXPECTED = [
     "TruncatedDatagram",
     "VarintFramer",
     "WRITE",
+    "Watch",
     "WritePipe",
     "__version__",
     "available",
@@ -109,6 +110,7 @@ EXPECTED = [
     "start_tls",
     "stdin",
     "stdout",
+    "watch",
     "write_pipe",
 ]
 

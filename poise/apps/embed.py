@@ -130,7 +130,8 @@ class Embedded:
         if self._remade != self.reactor.poller.remade:
             self._remade = self.reactor.poller.remade
             self.loop.remove_reader(self._fd)
-            self._context.run(self.loop.add_reader, self._fd, self._turn)
+            # A copy, as the host runs a reader in one: this turn may be running in the very context itself.
+            self._context.copy().run(self.loop.add_reader, self._fd, self._turn)
         due = self.reactor.next_due
         if due == -math.inf:
             if self._soon is None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
-import unicodedata
 
 from poise.cli import standard
+from poise.cli.plain import width
 from poise.loop.reactor import Reactor
 from poise.net.finder import Finder, Found
 
@@ -63,11 +63,3 @@ def ago(age: int) -> str:
             count = age // seconds
             return f"{count} {unit}{'' if count == 1 else 's'}"
     return "just now"
-
-
-def width(text: str) -> int:
-    """Columns in a terminal: East Asian letters take two, marks that combine none (UAX #11)."""
-    return sum(
-        0 if unicodedata.combining(each) else 2 if unicodedata.east_asian_width(each) in "WF" else 1
-        for each in text
-    )

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import poise
-from poise.cli import checking, discovery, lab, options, people, site_options, standard
+from poise.cli import checking, discovery, lab, looking, options, people, site_options, standard
 from poise.cli.command import Command, Formatter
 from poise.errors import MachineFault
 
@@ -27,6 +27,7 @@ Put a folder on the web, safely and fast, from one readiness loop.
   poise find               who serves in the local network and can be found (serve --announce)
   poise check [DIR]        which settings count there, from where, and what is wrong with its poise.toml
   poise lab list           experiments that show how a server waits for many
+  poise top [PID]          what the loop of a running server does, in the terminal
 """
 
 SERVE = """\
@@ -98,6 +99,9 @@ def parser() -> argparse.ArgumentParser:
     find.set_defaults(run=_find)
     checking.add_check(commands, add_serve).set_defaults(run=_check)
     in_lab = lab.add_lab(commands)
+    looking.add_top(commands).set_defaults(run=_top)
+    looking.add_trace(commands).set_defaults(run=_trace)
+    looking.add_replay(commands).set_defaults(run=_replay)
     add_papers(commands)
     every = (*commands.choices.values(), *in_lab)
     for command in every:
@@ -127,6 +131,7 @@ def add_serve(serve: Command) -> None:
     people.add_start(serve)
     add_tls(serve)
     people.add_log(serve)
+    looking.add_watch(serve)
     how = serve.rare_group("how")
     how.add_argument(
         "--workers",
@@ -228,6 +233,24 @@ def _check(args: argparse.Namespace) -> int:
     from poise.cli.check import check
 
     return check(args)
+
+
+def _top(args: argparse.Namespace) -> int:
+    from poise.cli.top import top
+
+    return top(args)
+
+
+def _trace(args: argparse.Namespace) -> int:
+    from poise.cli.tracing import write_trace
+
+    return write_trace(args)
+
+
+def _replay(args: argparse.Namespace) -> int:
+    from poise.cli.tracing import replay
+
+    return replay(args)
 
 
 def _completions(args: argparse.Namespace) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import signal
 import sys
@@ -11,7 +12,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from poise.cli import site_options, where
+from poise.cli import site_options, standard, where
 from poise.cli.absent import absent
 from poise.cli.announce import announce, chosen_name
 from poise.cli.log import Log
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
 
 Tell = Callable[[str], None]
 
+ONE_LOOP = (
+    "--watch shows one loop, and each worker has its own: leave --workers out, or look at them with poise top"
+)
 RESERVED = 64  # descriptors for the poller, listeners, logs and what Python itself holds
 
 
@@ -45,12 +49,15 @@ def serve(args: argparse.Namespace) -> int:
         raise MachineFault("serving folders is not supported on Windows; the toolkit itself is, with select")
     sys.setswitchinterval(LoopLimits().switch)
     if args.workers > 1:
+        if args.watch is not None:
+            raise MachineFault(errno.EINVAL, ONE_LOOP)
         from poise.cli.workers import supervise  # only those who want several pay for it
 
         return supervise(args)
     name = chosen_name(args)
     with serving(args) as (reactor, server, log):
         tls = server_tls(args)
+        pages = [] if args.watch is args.watch_host is None else show(reactor, args)
         listener = where.listen(partial(server.listen, tls=tls), args.host, args.port)
         open_to(server, listener, args)
         tell_who_can_read(listener, args)
@@ -61,6 +68,8 @@ def serve(args: argparse.Namespace) -> int:
         _heed_signals(reactor, server, tls, announcer)  # before anybody is told that we are here
         reactor.signals.add(signal.SIGUSR1, log.reopen)
         welcome(reactor, listener, scheme, args)
+        standard.write(standard.OUTPUT, "".join(f"{page}\n" for page in pages))
+        offer_control(reactor, args)
         reactor.run()
         log.finish()
     return 0
@@ -102,6 +111,25 @@ def serving(args: argparse.Namespace, tell: Tell = say, *, shared: bool = False)
             log=log.access,
         )
         yield Serving(reactor, server, log)
+
+
+def show(reactor: Reactor, args: argparse.Namespace) -> list[str]:
+    """Open the page on which the loop is seen; its addresses."""
+    from poise.cli import seen  # only those who look pay for it
+
+    return seen.show(reactor, args)
+
+
+def offer_control(reactor: Reactor, args: argparse.Namespace, tell: Tell = say) -> None:
+    """Offer the control socket from the first turn on: whoever is here already is served first."""
+
+    def offer() -> None:
+        from poise.cli import seen  # what nobody waits for
+
+        seen.offer(reactor, tell)
+
+    if not args.no_control:
+        reactor.call_soon(offer)
 
 
 def open_to(server: FileServer, listener: Listener, args: argparse.Namespace) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from poise.cli.loads import Share
 from poise.cli.main import CANNOT_START
-from poise.cli.serve import Serving, open_to, scheme_of, serving
+from poise.cli.serve import Serving, offer_control, open_to, scheme_of, serving
 from poise.cli.standard import say, silent
 from poise.cli.welcome import open_page
 from poise.errors import MachineFault
@@ -57,6 +57,7 @@ def work(plan: Plan, bound: Bound, lifeline: int, share: Share, first: bool, sta
                 open_page(reactor, listener, scheme_of(plan.tls), plan.args)
             os.write(status, b"\n")
             os.close(status)
+            offer_control(reactor, plan.args, say if first else silent)
             reactor.run()
             log.finish()
     except MachineFault as error:

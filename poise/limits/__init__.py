@@ -23,6 +23,7 @@ from poise.limits.rooms import (
     StreamLimits,
     TLSLimits,
 )
+from poise.limits.seeing import DoorLimits, SeeingLimits
 from poise.limits.site import FileLimits, LogLimits, WorkerLimits
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "ConnectLimits",
     "DatagramLimits",
     "DiscoveryLimits",
+    "DoorLimits",
     "FileLimits",
     "FrameLimits",
     "HttpLimits",
@@ -41,6 +43,7 @@ __all__ = [
     "LogLimits",
     "LoopLimits",
     "ProcessLimits",
+    "SeeingLimits",
     "StreamLimits",
     "TLSLimits",
     "WorkerLimits",

@@ -10,6 +10,12 @@ import math
 import time
 from typing import Protocol
 
+nanoseconds = time.perf_counter_ns
+"""Called, nanoseconds that only go on, from any start: what an observed turn is measured by."""
+
+cpu_nanoseconds = time.thread_time_ns
+"""Called, nanoseconds of processor time that the calling thread has used. It costs a system call."""
+
 
 class Clock(Protocol):
     """Both times in seconds: ``monotonic`` from any start, ``wall`` since 1970-01-01 UTC."""

@@ -8,6 +8,7 @@ import errno
 import os
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -23,8 +24,15 @@ from poise.net.protocol import Protocol
 from poise.net.stream import Stream
 from poise.readiness.interest import READ
 from tests.apps.hosts import GUESTS, HOSTS, OTHERS, factory, run_in
+from tests.support.observed import ObservedReactor
 
 pytestmark = pytest.mark.skipif(not GUESTS, reason="no poller of this machine has a descriptor")
+
+
+@pytest.fixture(params=["bare", "observed"], autouse=True)
+def kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if request.param == "observed":
+        monkeypatch.setattr(sys.modules[__name__], "Reactor", ObservedReactor)
 
 
 @pytest.fixture(params=HOSTS)
@@ -146,6 +154,9 @@ def test_the_host_still_hears_of_a_set_that_was_made_anew(host: str, reactor: Re
             gone.close()
             peer.send(b"x")  # it goes on under the number of the closed one
             reactor.unregister(number)
+            reactor.call_soon(
+                int
+            )  # so the turn in which the set is made anew is one that the host was asked for
             await asyncio.sleep(0.01)
             other.send(b"heard")
             await until(lambda: heard)

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from poise.cli.announce import chosen_name, default_name
-from poise.cli.find import ago, as_json, as_table, width
+from poise.cli.find import ago, as_json, as_table
 from poise.cli.main import CANNOT_START, main, parser
+from poise.cli.plain import width
 from poise.net import lan
 from poise.net.finder import Found
 from poise.wire.discovery import LONGEST_NAME, PORT

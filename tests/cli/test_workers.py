@@ -207,11 +207,11 @@ def test_one_worker_is_the_process_itself(folder: Path) -> None:
 
 def test_the_supervisor_has_no_more_than_it_needs(folder: Path) -> None:
     """And a worker no more than it would have alone, but for the pipe that tells of the supervisor."""
-    with program(serve_command(folder, "--port", "0")) as alone:
+    with program(serve_command(folder, "--port", "0", "--no-control")) as alone:
         alone.line()
         usual = len(descriptors(alone.pid))
         alone.stop()
-    with crew(folder, workers=3) as served:
+    with crew(folder, "--no-control", workers=3) as served:
         for pid in children(served.pid):
             until(lambda pid: len(descriptors(pid)) == usual + 1, pid)
         # The listening socket, and the pair that wakes; stdout here, and both ends of the pipe that tells of us.

@@ -1,4 +1,4 @@
-"""The reactor's promises, on every poller that this machine has."""
+"""The reactor's promises, on every poller that this machine has, observed or not."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import math
 import os
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -19,6 +20,7 @@ from poise.loop.clock import ManualClock
 from poise.loop.reactor import Reactor, print_error
 from poise.readiness.interest import ERROR, HANGUP, READ, WRITE
 from poise.readiness.poller import available
+from tests.support.observed import ObservedReactor
 from tests.support.scripted import ScriptedPoller
 
 
@@ -27,6 +29,12 @@ class Errors(list[Exception]):
 
     def __call__(self, error: Exception) -> None:
         self.append(error)
+
+
+@pytest.fixture(params=["bare", "observed"], autouse=True)
+def kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if request.param == "observed":
+        monkeypatch.setattr(sys.modules[__name__], "Reactor", ObservedReactor)
 
 
 @pytest.fixture(params=available())

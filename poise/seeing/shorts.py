@@ -1,0 +1,112 @@
+"""Sends that took less than all, and whether the rest was forgotten. At the level FULL only.
+
+``send`` may take a part of what it is given and say so by its result, which is easily overlooked: then the tail of an answer is
+lost, and only for peers that are slow. Whoever sees to the rest sends it in the same call, or watches the descriptor for WRITE.
+A program that does neither has dropped it.
+
+``send`` of Python's socket class is wrapped while somebody watches at that level, for all sockets of the process; sends of other
+threads than the loop's are let through.
+"""
+
+from __future__ import annotations
+
+import socket
+import sys
+import threading
+from collections import deque
+from contextlib import suppress
+from typing import Any, Final, NamedTuple
+
+from poise.loop.probe import Probe, place
+from poise.loop.seat import INTEREST, SHORT, Seat
+from poise.readiness.interest import WRITE
+from poise.seeing.levels import queued
+
+original: Final = socket.socket.send
+LATE: Final = 1_000_000_000  # nanoseconds; whoever has not seen to the rest by then will not
+
+
+class Short(NamedTuple):
+    """A send that took ``taken`` bytes of ``asked``, called at ``where`` (``file:line``)."""
+
+    at: int
+    seat: Seat
+    asked: int
+    taken: int
+    where: str
+
+
+class Shorts:
+    """The short sends of one probe, from ``begin()`` to ``end()``."""
+
+    def __init__(self, probe: Probe) -> None:
+        self._probe = probe
+        self._open: deque[Short] = deque(maxlen=probe.limits.shorts)
+
+    def begin(self) -> None:
+        """Hear of each send. For the loop's thread; twice is no error."""
+        if self not in _hearing:
+            _hearing.append(self)
+            socket.socket.send = _send  # type: ignore[assignment, method-assign]  # the very way to hear of it
+
+    def end(self) -> None:
+        """Hear of none. From any thread; twice is no error."""
+        if self in _hearing:
+            _hearing.remove(self)
+            if not _hearing:
+                del socket.socket.send  # what it hid is in the class of C below
+
+    def heard(self, fd: int, asked: int, taken: int) -> None:
+        """``send`` has returned."""
+        probe = self._probe
+        if threading.get_ident() != probe.thread_id:
+            return
+        for short in list(self._open):
+            if short.seat.fd == fd and short.asked - short.taken == asked:
+                self._forget(short)  # this was the rest of it
+        seat = probe.seats.get(fd)
+        if taken < asked and seat is not None:
+            short = Short(probe.nanoseconds(), seat, asked, taken, place(sys._getframe(2)))
+            self._open.append(short)
+            probe.write((SHORT, *short))
+
+    def over(self) -> list[Short]:
+        """Those whose call is over, and whose rest was forgotten; none is told twice."""
+        dropped = []
+        now = self._probe.nanoseconds()
+        for short in list(self._open):
+            seat = short.seat
+            if seat.last_ns > short.at or seat.closed_ns or now - short.at > LATE:
+                self._forget(short)
+                if not self._seen_to(short):
+                    dropped.append(short)
+        return dropped
+
+    def _forget(self, short: Short) -> None:
+        with suppress(ValueError):  # the loop and the watching thread may both have come to it
+            self._open.remove(short)
+
+    def _seen_to(self, short: Short) -> bool:
+        seat, probe = short.seat, self._probe
+        owner = getattr(probe.reactor._handlers.get(seat.fd), "__self__", None)
+        if not seat.closed_ns and (seat.wanted & WRITE or queued(owner)):
+            return True
+        ring, written = probe.ring.copy(), probe.written
+        for number in range(written - 1, max(-1, written - len(ring) - 1), -1):
+            record = ring[number % len(ring)]
+            if record is None or record[1] < short.at:
+                break
+            if record[0] == INTEREST and record[2] is seat and record[4] & WRITE:
+                return True
+        return False
+
+
+_hearing: list[Shorts] = []
+
+
+def _send(self: socket.socket, data: Any, *flags: int) -> int:
+    taken = original(self, data, *flags)
+    asked = len(data) if isinstance(data, bytes) else memoryview(data).nbytes
+    for shorts in _hearing.copy():
+        shorts.heard(self.fileno(), asked, taken)
+    return taken
