@@ -20,13 +20,13 @@ def browse(reactor: Reactor, url: str) -> None:
             say(f"no browser could be opened; the address is {url}")
 
     try:
-        offload(reactor, _open, url).on_done(done)
+        offload(reactor, show, url).on_done(done)
     except MachineFault as error:
         done(None, error)
 
 
-def _open(url: str) -> bool:
-    """In a thread. A browser that would take the terminal for itself is opened only when BROWSER names it."""
+def show(url: str) -> bool:
+    """True when a browser shows it, which takes seconds. A browser that would take the terminal for itself is opened only when BROWSER names it."""
     try:
         browser = webbrowser.get()
     except webbrowser.Error:

@@ -26,8 +26,8 @@ Put a folder on the web, safely and fast, from one readiness loop.
   poise serve DIR --lan    another folder, for everyone in the local network
   poise find               who serves in the local network and can be found (serve --announce)
   poise check [DIR]        which settings count there, from where, and what is wrong with its poise.toml
+  poise lab                experiments that show how a server waits for many
   poise top [PID]          what the loop of a running server does, in the terminal
-  poise lab list           experiments that show how a server waits for many
 """
 
 SERVE = """\

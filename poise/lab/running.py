@@ -45,12 +45,13 @@ def running(
     seed: int = 1,
     prediction: str | None = None,
     seconds: float | None = None,
+    halt: int | None = None,
 ) -> Iterator[Message]:
     """Run it: messages as they come, the result last.
 
     ``models``: those to run, of those that it offers; all when empty. ``seconds``: the bound, at most that of
-    :class:`~poise.limits.LabLimits`. Raises ValueError for a model or a prediction that it does not offer, MachineFault when
-    this system cannot run it.
+    :class:`~poise.limits.LabLimits`. ``halt``: a descriptor; once it is readable the run ends, without a result. Raises
+    ValueError for a model or a prediction that it does not offer, MachineFault when this system cannot run it.
     """
     check(experiment, models, prediction)
     bound = min(seconds or LabLimits().run_time, LabLimits().run_time)
@@ -62,7 +63,7 @@ def running(
         "parent": os.getpid(),
         "seconds": bound,
     }
-    return _messages(experiment, job, prediction, bound)
+    return _messages(experiment, job, prediction, bound, halt)
 
 
 def check(experiment: Experiment, models: Sequence[str], prediction: str | None) -> None:
@@ -84,7 +85,7 @@ def supported() -> None:
 
 
 def _messages(
-    experiment: Experiment, job: dict[str, Any], prediction: str | None, bound: float
+    experiment: Experiment, job: dict[str, Any], prediction: str | None, bound: float, halt: int | None
 ) -> Iterator[Message]:
     began = time.time()
     clock = time.monotonic()
@@ -93,13 +94,15 @@ def _messages(
     said = bytearray()
     process, held = _started(job)
     try:
-        for message in _lines(process, clock + bound, said):
+        for message in _lines(process, clock + bound, said, halt):
             if message["kind"] == "events":
                 kept["events"] += message["events"]
                 kept["left_out"] += message["left_out"]
             else:
                 kept.update({name: message[name] for name in ("records", "text") if name in message})
             yield message
+    except InterruptedError:
+        return
     except TimeoutError:
         failed = TOO_LONG.filled(seconds=bound)
     finally:
@@ -143,23 +146,29 @@ def _started(job: dict[str, Any]) -> tuple[subprocess.Popen[bytes], int]:
     return process, held
 
 
-def _lines(process: subprocess.Popen[bytes], deadline: float, said: bytearray) -> Iterator[Message]:
-    """Messages until the process closes its output. Raises TimeoutError at the deadline."""
+def _lines(
+    process: subprocess.Popen[bytes], deadline: float, said: bytearray, halt: int | None
+) -> Iterator[Message]:
+    """Messages until the process closes its output. Raises TimeoutError at the deadline, InterruptedError when halted."""
     limits = LabLimits()
     rest = b""
     stdout, stderr = cast("IO[bytes]", process.stdout), cast("IO[bytes]", process.stderr)
     with selectors.DefaultSelector() as selector:
-        for pipe in (stdout, stderr):
-            selector.register(pipe, selectors.EVENT_READ)
-        while selector.get_map():
+        pipes = {stdout.fileno(), stderr.fileno()}
+        for fd in (*pipes, *(() if halt is None else (halt,))):
+            selector.register(fd, selectors.EVENT_READ)
+        while pipes:
             ready = selector.select(max(0.0, deadline - time.monotonic()))
             if not ready or time.monotonic() > deadline:
                 raise TimeoutError
             for key, _mask in ready:
+                if key.fd not in pipes:
+                    raise InterruptedError
                 data = os.read(key.fd, SIZE)
                 if not data:
-                    selector.unregister(key.fileobj)
-                elif key.fileobj is stderr:
+                    selector.unregister(key.fd)
+                    pipes.discard(key.fd)
+                elif key.fd == stderr.fileno():
                     said += data[: max(0, limits.said - len(said))]
                 else:
                     *lines, rest = (rest + data).split(b"\n")

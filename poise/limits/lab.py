@@ -29,3 +29,7 @@ class LabLimits(Checked):
     silence: float = limit(
         8.0, "seconds", "that a scripted client waits at most for an answer; then it gives up", low=0.01
     )
+    runs: int = limit(
+        1, "runs", "at once through one page: two would spoil each other's numbers, so the next is told 503"
+    )
+    posted: int = limit(4 * KIB, "bytes", "that a page posts to start a run", low=64)

@@ -38,8 +38,8 @@ def texts() -> Mapping[str, Mapping[str, str]]:
     return TEXTS
 
 
-def read(folder: str = FOLDER) -> dict[str, Asset]:
-    """Path in a URL → what is there. Without a folder there is nothing."""
+def read(folder: str = FOLDER, below: str = BELOW) -> dict[str, Asset]:
+    """Path in a URL, which begins with ``below`` → what is there; the index is at ``/``. Without a folder there is nothing."""
     found: dict[str, Asset] = {}
     for above, _, names in os.walk(folder):
         for name in names:
@@ -49,7 +49,7 @@ def read(folder: str = FOLDER) -> dict[str, Asset]:
             path = os.path.join(above, name)
             with open(path, "rb") as file:
                 asset = Asset(kind, file.read())
-            found[BELOW + os.path.relpath(path, folder).replace(os.sep, "/")] = asset
-    if BELOW + INDEX in found:
-        found["/"] = found[BELOW + INDEX]
+            found[below + os.path.relpath(path, folder).replace(os.sep, "/")] = asset
+    if below + INDEX in found:
+        found["/"] = found[below + INDEX]
     return found

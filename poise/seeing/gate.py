@@ -11,7 +11,8 @@ What it protects from, on a machine where other users and other web pages are:
   is watched. The page itself says nothing, and a browser could not send a token for it; it finds it behind ``#`` in its own
   address, which browsers send to nobody, and then asks with it.
 
-Nothing can be changed through the page: there is no other method than GET and HEAD.
+Where nothing can be done but to look, there is no other method than GET and HEAD. What something is posted to needs the token
+*and* an Origin that is ours: a page's own script sends both, and nobody else's can.
 """
 
 from __future__ import annotations
@@ -24,8 +25,9 @@ from poise.http import hosts
 from poise.wire.http.head import RequestHead
 
 SCHEME = "Bearer"
+READING = ("GET", "HEAD")
 SECRET = ("/feed", "/records")
-"""What needs the token."""
+"""What needs the token in the live view."""
 
 
 class Refusal(NamedTuple):
@@ -37,22 +39,36 @@ class Refusal(NamedTuple):
 
 
 class Gate:
-    """Lets requests pass that name us by one of ``names`` or a local one, and bring the ``token`` where it is needed."""
+    """Lets requests pass that name us by one of ``names`` or a local one, and bring the ``token`` where it is needed.
 
-    def __init__(self, token: str, names: Iterable[str] = ()) -> None:
+    That is for the paths in ``secret``, and for those in ``acting``, which are the only ones that something is posted to.
+    """
+
+    def __init__(
+        self,
+        token: str,
+        names: Iterable[str] = (),
+        *,
+        secret: Iterable[str] = SECRET,
+        acting: Iterable[str] = (),
+    ) -> None:
         self._token = token.encode()
+        self._acting = frozenset(acting)
+        self._secret = self._acting.union(secret)
         self._names = frozenset(hosts.name_of(name) for name in names)
 
     def refusal(self, head: RequestHead, local: str) -> Refusal | None:
         """None when ``head`` may pass that came to the address ``local`` (without its port; IPv6 without brackets)."""
-        if head.method not in ("GET", "HEAD"):
-            return Refusal(405, "this page can only be read", (("Allow", "GET, HEAD"),))
+        allowed = ("POST",) if head.path in self._acting else READING
+        if head.method not in allowed:
+            return Refusal(405, f"here one can only {' or '.join(allowed)}", (("Allow", ", ".join(allowed)),))
         if head.host is None or not self._ours(head.host, local):
             return Refusal(421, "this server is not called that")
         origin = head.fields.get("Origin")
-        if origin is not None and origin.lower() != f"http://{head.host}":
+        needless = origin is None and head.path not in self._acting
+        if not needless and (origin or "").lower() != f"http://{head.host}":
             return Refusal(403, "pages of other origins may not look here")
-        if head.path in SECRET and not self._knows(head.fields.get_all("Authorization")):
+        if head.path in self._secret and not self._knows(head.fields.get_all("Authorization")):
             challenge = (("WWW-Authenticate", SCHEME),)
             return Refusal(
                 401, "the token is missing or wrong: open the whole address that was printed", challenge

@@ -1,4 +1,4 @@
-"""The live page's server: threads and blocking sockets of its own, so that it answers while the loop that it shows does not.
+"""The server of a page: threads and blocking sockets of its own, so that it answers while the loop that it shows does not.
 
 It shares nothing with the loop but what the watching reads. One thread accepts, and each connection has one for its one
 request; both are bounded, and what goes beyond is told 503 at once, by the thread that accepts, which never waits for anybody.
@@ -17,7 +17,8 @@ from __future__ import annotations
 import os
 import socket
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, suppress
 from typing import Any
 
@@ -26,9 +27,9 @@ from poise.limits import DoorLimits, HttpLimits, ListenLimits
 from poise.loop.clock import RealClock
 from poise.net import address as addresses
 from poise.seeing import assets
-from poise.seeing.gate import Gate, Refusal, is_loopback
+from poise.seeing.gate import SECRET, Gate, Refusal, is_loopback
 from poise.seeing.viewing import Watching, encoded
-from poise.wire.http.connection import ServerConnection
+from poise.wire.http.connection import Data, ServerConnection
 from poise.wire.http.dates import http_date
 from poise.wire.http.events import MEDIA_TYPE, comment, event
 from poise.wire.http.head import RequestHead
@@ -58,11 +59,13 @@ FULL = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Length: 0
 Body = tuple[str, Iterable[bytes]]
 
 
-class PageServer:
-    """Shows what ``watching`` sees at ``address`` until ``close``. ``url`` is what to open; it carries the token.
+class Doorway(ABC):
+    """Answers at ``address`` until ``close``: the page's files, its texts, and what :meth:`answer` adds.
 
-    ``anywhere`` says that an address is meant that other machines
-    can reach, ``names`` are host names besides the local ones by which it may be called.
+    ``url`` is what to open; it carries the token. ``files`` is what there is by path, ``texts`` every text of the page by
+    language and id. ``secret`` are the paths that need the token, ``acting`` those that something is posted to. ``anywhere``
+    says that an address is meant that other machines can reach, ``names`` are host names besides the local ones by which it
+    may be called.
 
     Raises ProgramFault for such an address without ``anywhere``; OSError when it cannot listen there, MachineFault for an
     unknown host name.
@@ -70,23 +73,24 @@ class PageServer:
 
     def __init__(
         self,
-        watching: Watching,
-        address: tuple[str, int] = (LOOPBACK, 0),
+        files: Mapping[str, assets.Asset],
+        texts: Mapping[str, Mapping[str, str]],
+        address: tuple[str, int],
         *,
+        secret: Iterable[str] = (),
+        acting: Iterable[str] = (),
         anywhere: bool = False,
         names: Iterable[str] = (),
         limits: DoorLimits | None = None,
     ) -> None:
-        self._watching = watching
         self._limits = limits if limits is not None else DoorLimits()
         self._clock = RealClock()
-        self._assets = assets.read()
-        self._texts = encoded(assets.texts())
+        self._assets = files
+        self._texts = encoded(texts)
         self.token = os.urandom(TOKEN_BYTES).hex()
-        self._gate = Gate(self.token, names)
+        self._gate = Gate(self.token, names, secret=secret, acting=acting)
         self._lock = threading.Lock()
         self._open: dict[socket.socket, threading.Thread] = {}
-        self._viewers = threading.BoundedSemaphore(self._limits.viewers)
         self._closed = threading.Event()
         self._listening = _listen(address, anywhere=anywhere)
         host, port = self._listening.getsockname()[:2]
@@ -148,30 +152,64 @@ class PageServer:
     def _serve(self, connection: socket.socket) -> None:
         try:
             with connection:
-                _Exchange(connection, self._limits, self._clock).run(self._answer)
+                Exchange(connection, self._limits, self._clock).run(self._answer)
         finally:
             with self._lock:
                 del self._open[connection]
 
     # -- answers ---------------------------------------------------------------------------------
 
-    def _answer(self, exchange: _Exchange, head: RequestHead, local: str) -> None:
+    def _answer(self, exchange: Exchange, head: RequestHead, local: str) -> None:
         refusal = self._gate.refusal(head, local)
         if refusal is not None:
             exchange.refuse(refusal)
-        elif head.path == "/feed":
-            self._feed(exchange, head)
-        elif head.path == "/records":
-            exchange.reply(200, JSON, self._records(), None)
         elif head.path == "/texts.json":
             exchange.reply(200, JSON, (self._texts,), len(self._texts))
         elif head.path in self._assets:
             asset = self._assets[head.path]
             exchange.reply(200, asset.kind, (asset.data,), len(asset.data))
-        else:
+        elif not self.answer(exchange, head):
             exchange.refuse(Refusal(404, "there is nothing at this address"))
 
-    def _feed(self, exchange: _Exchange, head: RequestHead) -> None:
+    @abstractmethod
+    def answer(self, exchange: Exchange, head: RequestHead) -> bool:
+        """Reply to what is no file, in the thread of this one exchange; False when there is no such thing."""
+
+
+class PageServer(Doorway):
+    """Shows what ``watching`` sees. The rest is as with every :class:`Doorway`."""
+
+    def __init__(
+        self,
+        watching: Watching,
+        address: tuple[str, int] = (LOOPBACK, 0),
+        *,
+        anywhere: bool = False,
+        names: Iterable[str] = (),
+        limits: DoorLimits | None = None,
+    ) -> None:
+        self._watching = watching
+        self._viewers = threading.BoundedSemaphore((limits or DoorLimits()).viewers)
+        super().__init__(
+            assets.read(),
+            assets.texts(),
+            address,
+            secret=SECRET,
+            anywhere=anywhere,
+            names=names,
+            limits=limits,
+        )
+
+    def answer(self, exchange: Exchange, head: RequestHead) -> bool:
+        if head.path == "/feed":
+            self._feed(exchange, head)
+        elif head.path == "/records":
+            exchange.reply(200, JSON, self._records(), None)
+        else:
+            return False
+        return True
+
+    def _feed(self, exchange: Exchange, head: RequestHead) -> None:
         if head.method == "HEAD":
             exchange.reply(200, MEDIA_TYPE, (), None)
         elif self._viewers.acquire(blocking=False):
@@ -188,7 +226,7 @@ class PageServer:
         with closing(self._watching.attach()) as viewer:
             yield from viewer.recording(self._limits.rows)
 
-    def _events(self, exchange: _Exchange) -> Iterator[bytes]:
+    def _events(self, exchange: Exchange) -> Iterator[bytes]:
         with closing(self._watching.attach()) as viewer:
             yield event(encoded(viewer.hello()).decode(), name="hello")
             while not self._closed.is_set():
@@ -200,7 +238,7 @@ class PageServer:
                     return
 
 
-class _Exchange:
+class Exchange:
     """One request and its reply, over a blocking socket."""
 
     def __init__(self, connection: socket.socket, limits: DoorLimits, clock: RealClock) -> None:
@@ -209,38 +247,59 @@ class _Exchange:
         self._clock = clock
         self._http = ServerConnection(HttpLimits())
 
-    def run(self, answer: Callable[[_Exchange, RequestHead, str], None]) -> None:
+    def run(self, answer: Callable[[Exchange, RequestHead, str], None]) -> None:
         """Read the request and have it answered; whatever the other side does, this returns."""
         try:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, self._limits.send_buffer)
             try:
                 head = self._head()
-            except RequestError as error:
-                if self._http.can_reply:
-                    self.refuse(Refusal(error.status, error.detail))
-                return
-            if head is not None:
                 local = addresses.plain_host(self._socket.getsockname()[0])
                 self._http.close_after_reply()
                 answer(self, head, local)
+            except RequestError as error:
+                if self._http.can_reply:
+                    self.refuse(Refusal(error.status, error.detail))
         except (OSError, ProgramFault):  # it has gone, or is too slow; or what it looks at has ended
             pass
 
-    def _head(self) -> RequestHead | None:
-        """The request's head, or None when none comes in time."""
+    def _head(self) -> RequestHead:
+        """The request's head. Raises OSError when none comes in time."""
         end = self._clock.monotonic() + self._limits.head_time
         while True:
-            left = end - self._clock.monotonic()
-            if left <= 0:
-                return None
-            self._socket.settimeout(left)
-            data = self._socket.recv(PIECE)
-            if not data:
-                return None
-            self._http.feed(data)
+            self._http.feed(self._received(end))
             head = self._http.next_event()
             if isinstance(head, RequestHead):
                 return head
+
+    def _received(self, end: float) -> bytes:
+        """Some bytes. Raises OSError when none come until ``end``."""
+        left = end - self._clock.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        self._socket.settimeout(left)
+        data = self._socket.recv(PIECE)
+        if not data:
+            raise ConnectionAbortedError
+        return data
+
+    def body(self, most: int) -> bytes:
+        """What was posted. Raises RequestError for more than ``most`` bytes, or when it does not come whole and in time."""
+        end = self._clock.monotonic() + self._limits.head_time
+        data = bytearray()
+        while True:
+            event = self._http.next_event()
+            if isinstance(event, Data):
+                data += event.data
+                if len(data) > most:
+                    raise RequestError(413, f"more than {most} bytes were posted")
+            elif event is not None:
+                return bytes(data)
+            else:
+                self._http.feed(self._received(end))
+
+    def fileno(self) -> int:
+        """The connection's descriptor, which is readable when the other side has gone."""
+        return self._socket.fileno()
 
     def silent(self, seconds: float) -> bool:
         """Wait so long; False as soon as the other side has gone, or says something more."""
