@@ -77,7 +77,7 @@ PAGES = (
         "HTTP",
         "HTTPServer Request Reply FileBody Feed EventStream RequestError AccessLog CombinedLog JSONLog",
     ),
-    _page("seeing.md", "Seeing the loop", "watch Watch"),
+    _page("seeing.md", "Seeing the loop", "watch watch_asyncio Watch"),
     _page("files.md", "A folder as a web site", "Root Site FileServer"),
     _page(
         "limits.md",

@@ -6,8 +6,8 @@ import argparse
 
 from poise.cli import options
 from poise.cli.command import Command
-from poise.cli.lab_experiments import add_experiments
 from poise.cli.lab_exercises import add_exercises
+from poise.cli.lab_experiments import add_experiments
 
 LAB = """\
 The laboratory: why a server is built around readiness, on real sockets and the real kernel.

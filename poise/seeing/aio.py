@@ -9,11 +9,11 @@ from poise.apps.asyncio_loop import AnyLoop, AsyncioLoop
 from poise.apps.asyncio_probe import AsyncioProbe
 from poise.loop.probe import Probe
 from poise.loop.reactor import Reactor
+from poise.seeing.control import Control
 from poise.seeing.server import LOOPBACK, PageServer
 from poise.seeing.session import program
 from poise.seeing.shared import Shared
-from poise.seeing.texts import TEXTS
-from poise.seeing.watch import Watch
+from poise.seeing.watch import Watch, offered
 from poise.seeing.watching import Watching
 
 
@@ -23,6 +23,7 @@ def watch_asyncio(
     *,
     anywhere: bool = False,
     names: Iterable[str] = (),
+    control: bool = True,
 ) -> Watch:
     """Show what ``loop``, or the running one, does on a page of its own, until that is closed or the loop is.
 
@@ -35,20 +36,21 @@ def watch_asyncio(
     """
     side = AsyncioLoop(loop)
     reactor = cast("Reactor", side)  # all of a reactor that those who look ask for
-    watching = Watching(reactor, program=program(), probe=cast("Probe", AsyncioProbe(side)), loop="asyncio")
+    probe = cast("Probe", AsyncioProbe(side))
+    shared = Shared(Watching(reactor, program=program(), probe=probe, loop="asyncio"))
     try:
-        server = PageServer(Shared(watching), TEXTS, address, anywhere=anywhere, names=names)
+        server = PageServer(shared, address, anywhere=anywhere, names=names)
     except BaseException:
         side.release()
         raise
-    return AsyncioWatch(side, server)
+    return AsyncioWatch(side, server, offered(lambda: shared) if control else None)
 
 
 class AsyncioWatch(Watch):
-    """The page of an asyncio loop."""
+    """An asyncio loop that can be looked at."""
 
-    def __init__(self, side: AsyncioLoop, server: PageServer) -> None:
-        super().__init__(cast("Reactor", side), server)
+    def __init__(self, side: AsyncioLoop, server: PageServer, control: Control | None) -> None:
+        super().__init__(cast("Reactor", side), server, control)
         self._side = side
 
     def close(self) -> None:

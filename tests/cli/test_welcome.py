@@ -319,13 +319,13 @@ def test_a_browser_that_would_take_the_terminal_is_not_opened_unasked(
     monkeypatch.delenv("BROWSER", raising=False)
     text_browser = webbrowser.GenericBrowser("/bin/true")
     monkeypatch.setattr(webbrowser, "get", lambda: text_browser)
-    assert browser._open("http://127.0.0.1/") is False
+    assert browser.show("http://127.0.0.1/") is False
     monkeypatch.setenv("BROWSER", "/bin/true %s")
-    assert browser._open("http://127.0.0.1/") is True
+    assert browser.show("http://127.0.0.1/") is True
     window = Controller(opened=True)
     monkeypatch.setattr(webbrowser, "get", lambda: window)
     monkeypatch.delenv("BROWSER")
-    assert browser._open("http://127.0.0.1/x") is True
+    assert browser.show("http://127.0.0.1/x") is True
     assert window.urls == ["http://127.0.0.1/x"]
 
 
