@@ -7,6 +7,8 @@ import os
 import socket
 import struct
 import sys
+from collections.abc import Callable
+from functools import cache
 
 from poise.readiness.interest import ERROR, INVALID
 
@@ -20,12 +22,20 @@ NO_SIGNAL = getattr(socket, "MSG_NOSIGNAL", 0)
 MORE = getattr(socket, "MSG_MORE", 0)
 
 
+@cache
+def _asking() -> tuple[Callable[[int, int, bytes], bytes], int, int]:
+    """The call, and what it asks for unread and for unacknowledged bytes: loaded when the first connection ends."""
+    from fcntl import ioctl
+    from termios import FIONREAD, TIOCOUTQ
+
+    return ioctl, FIONREAD, TIOCOUTQ
+
+
 def unread(fd: int) -> int:
     """Bytes that have arrived and were not read; -1 where the system does not tell (tcp(7), SIOCINQ = FIONREAD)."""
     try:
-        from termios import FIONREAD  # asked of few connections, and a good part of a start
-
-        return _ask(fd, FIONREAD)
+        ask, in_queue, _ = _asking()
+        return int.from_bytes(ask(fd, in_queue, NUMBER), sys.byteorder, signed=True)
     except (ImportError, OSError, ValueError):
         return UNKNOWN
 
@@ -33,9 +43,8 @@ def unread(fd: int) -> int:
 def unacknowledged(fd: int) -> int:
     """Bytes that the peer has not acknowledged; -1 where the system does not tell (tcp(7), SIOCOUTQ = TIOCOUTQ)."""
     try:
-        from termios import TIOCOUTQ
-
-        return _ask(fd, TIOCOUTQ)
+        ask, _, out_queue = _asking()
+        return int.from_bytes(ask(fd, out_queue, NUMBER), sys.byteorder, signed=True)
     except (ImportError, OSError, ValueError):
         return UNKNOWN
 
@@ -48,9 +57,3 @@ def pending_error(connected: socket.socket, mask: int) -> OSError | None:
         return None
     code = connected.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
     return OSError(code, os.strerror(code)) if code else None
-
-
-def _ask(fd: int, request: int) -> int:
-    from fcntl import ioctl
-
-    return int.from_bytes(ioctl(fd, request, NUMBER), sys.byteorder, signed=True)

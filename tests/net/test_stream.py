@@ -22,7 +22,7 @@ from poise.errors import DeadlineExceeded, ProgramFault
 from poise.limits import StreamLimits
 from poise.loop.clock import ManualClock
 from poise.loop.reactor import Reactor
-from poise.net import outgoing
+from poise.net import kernel, outgoing
 from poise.net.ending import State
 from poise.net.kernel import unacknowledged, unread
 from poise.net.outgoing import BUFFERS_PER_CALL, FilePart, Outgoing, Truncated
@@ -914,6 +914,7 @@ def test_closing_a_queue_closes_its_files(tmp_path: Path) -> None:
 
 
 def test_a_platform_without_the_look_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    kernel._asking.cache_clear()
     monkeypatch.setitem(sys.modules, "fcntl", None)
     near, far = socket.socketpair()
     with near, far:
