@@ -207,7 +207,7 @@ class Program:
     def settle(self) -> None:
         """Let it do what there is to do; one that always does something is given a moment."""
         deadline = time.monotonic() + MOMENT
-        while time.monotonic() < deadline and not self.idle():
+        while time.monotonic() < deadline and not (self.idle() and self.idle()):
             pass
 
     def _wants_to_run(self) -> bool:

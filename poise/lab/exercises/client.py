@@ -20,7 +20,7 @@ BROADCAST = (
     "127.255.255.255"  # every address that begins with 127 is this machine's, and this one means all of them
 )
 RECEIVE = 64 * KIB
-PAUSE = 0.05  # seconds without progress, after which one looks whether there can be any
+PAUSE = 0.2  # seconds without progress, after which one looks whether there can be any
 RESET = struct.pack("ii", 1, 0)  # SO_LINGER with no time: close() sends RST (tcp(7), socket(7))
 
 
@@ -127,10 +127,10 @@ class Client:
                 self._note("broken")
                 raise self._unmet("dropped") from None
 
-    def pour(self, data: bytes, idle: Callable[[], bool]) -> int:
+    def pour(self, data: bytes, idle: Callable[[], bool], least: int = 0) -> int:
         """As much as is taken; how many bytes. It ends when nothing is taken while the program is ``idle``.
 
-        A program that never is, is waited for as long as patience lasts.
+        A program that never is, or a kernel that has not taken the ``least`` yet, is waited for as long as patience lasts.
         """
         rest = memoryview(data)
         deadline = time.monotonic() + self.stage.limits.patience
@@ -139,8 +139,10 @@ class Client:
                 rest = rest[self.socket.send(rest) :]
                 deadline = time.monotonic() + self.stage.limits.patience
             except BlockingIOError:
-                ready = self._ready(select.POLLOUT, time.monotonic() + PAUSE)
-                if not ready and (idle() or time.monotonic() > deadline):
+                if self._ready(select.POLLOUT, time.monotonic() + PAUSE):
+                    continue
+                enough = len(data) - len(rest) >= least and idle()
+                if enough or time.monotonic() > deadline:
                     break
             except OSError:
                 self._note("sends", data[: len(data) - len(rest)])

@@ -13,6 +13,7 @@ from poise.lab.exercises.child import Program
 from poise.lab.exercises.client import Client, Stage, Unmet
 from poise.limits import KIB
 
+BUFFERS = 4  # between the two: one at each end, for each direction
 STEP = 16 * KIB
 NUMBER = 8  # bytes: each stands at a place that it names
 
@@ -23,10 +24,10 @@ def numbered(size: int) -> bytes:
 
 
 def slow_client(stage: Stage, program: Program) -> tuple[Client, bytes]:
-    """One that has sent as much as was taken, and has read nothing. Raises Unmet when all of it was taken."""
+    """One that has sent as much as was taken, and has read nothing; and what was taken."""
     client = stage.connect("slow", buffer=stage.limits.kernel_buffer)
     data = numbered(stage.limits.flood)
-    taken = client.pour(data, program.idle)
+    taken = client.pour(data, program.idle, BUFFERS * stage.limits.kernel_buffer)
     return client, data[:taken]
 
 
