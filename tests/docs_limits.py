@@ -8,7 +8,7 @@ from typing import Any
 
 from poise import limits
 from poise.cli.options import variable
-from poise.limits import KIB, MIB, Checked, Limit
+from poise.limits import KIB, MIB, Checked, Limit, seeing
 
 PAGE = Path(__file__).parents[1] / "docs" / "design.md"
 BEGIN, END = "<!-- limits: begin -->", "<!-- limits: end -->"
@@ -18,7 +18,7 @@ def families() -> list[type[Checked]]:
     """The limits of each room, in the order in which they stand in their modules."""
     found = [
         member
-        for member in vars(limits).values()
+        for member in [*vars(limits).values(), *vars(seeing).values()]  # a server starts without the latter
         if inspect.isclass(member) and issubclass(member, Checked) and member is not Checked
     ]
     return sorted(found, key=lambda family: (family.__module__, inspect.getsourcelines(family)[1]))

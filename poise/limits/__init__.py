@@ -22,7 +22,6 @@ from poise.limits.rooms import (
     StreamLimits,
     TLSLimits,
 )
-from poise.limits.seeing import SeeingLimits
 from poise.limits.site import FileLimits, LogLimits, WorkerLimits
 
 __all__ = [
@@ -40,7 +39,6 @@ __all__ = [
     "LogLimits",
     "LoopLimits",
     "ProcessLimits",
-    "SeeingLimits",
     "StreamLimits",
     "TLSLimits",
     "WorkerLimits",
