@@ -15,7 +15,7 @@ from asyncio import events
 from typing import Any, Final, cast
 
 from poise.apps.asyncio_loop import AsyncioLoop, Ear, mask_of, name_of_call
-from poise.limits import SeeingLimits
+from poise.limits.seeing import SeeingLimits
 from poise.loop.observed import HANDLE, POSTS, TIMERS, WAIT, Observed
 from poise.loop.reactor import Reactor
 from poise.loop.seat import (

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from poise.cli.standard import say
 from poise.errors import FrameError, MachineFault
-from poise.limits import DoorLimits
+from poise.limits.seeing import DoorLimits
 from poise.loop.reactor import Reactor
 from poise.net.connect import ConnectError, connect
 from poise.net.framed import FramedProtocol

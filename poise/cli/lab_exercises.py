@@ -137,7 +137,7 @@ def checked(args: argparse.Namespace, path: Path, source: Source, exercise: Exer
     from poise.lab.exercises.checking import check
     from poise.lab.exercises.reporting import Speaker
     from poise.lab.exercises.words import language_of
-    from poise.limits import ExerciseLimits
+    from poise.limits.exercises import ExerciseLimits
 
     limits = ExerciseLimits()
     speaker = Speaker(language_of(args.lang, os.environ), limits, width=window_width())
@@ -163,7 +163,7 @@ def checked(args: argparse.Namespace, path: Path, source: Source, exercise: Exer
 
 def read(path: Path) -> str:
     """The program's text. Raises MachineFault when it cannot be read, or is longer than any program that was written by hand."""
-    from poise.limits import ExerciseLimits
+    from poise.limits.exercises import ExerciseLimits
 
     most = ExerciseLimits().source
     try:

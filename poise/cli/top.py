@@ -16,7 +16,7 @@ from poise.cli.topmodel import SORTS, Model
 from poise.cli.toptexts import WORDS, language
 from poise.cli.topview import PANES, Look, screen
 from poise.errors import MachineFault
-from poise.limits import DoorLimits
+from poise.limits.seeing import DoorLimits
 from poise.loop.reactor import Reactor
 from poise.net.terminal import cbreak
 from poise.readiness.interest import READ

@@ -13,7 +13,7 @@ from poise.cli import attach, standard
 from poise.cli.standard import say
 from poise.cli.top import follow
 from poise.errors import MachineFault
-from poise.limits import DoorLimits
+from poise.limits.seeing import DoorLimits
 from poise.loop.reactor import Reactor
 from poise.seeing.replay import Replay
 from poise.seeing.server import LOOPBACK, PageServer

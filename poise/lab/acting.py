@@ -16,7 +16,7 @@ from poise.lab import fence, lifeline
 from poise.lab.experiment import Cannot
 from poise.lab.experiments import EXPERIMENTS
 from poise.lab.stage import Stage
-from poise.limits import LabLimits
+from poise.limits.lab import LabLimits
 
 INPUT, OUTPUT, ERROR = 0, 1, 2
 

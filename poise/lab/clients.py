@@ -11,7 +11,7 @@ import socket
 import time
 from typing import Any
 
-from poise.limits import LabLimits
+from poise.limits.lab import LabLimits
 
 LOOPBACK = "127.0.0.1"
 LIMITS = LabLimits()

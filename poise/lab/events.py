@@ -24,7 +24,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypedDict, TypeVar
 
-from poise.limits import LabLimits
+from poise.limits.lab import LabLimits
 
 LIMITS = LabLimits()
 

@@ -23,7 +23,7 @@ from poise.errors import MachineFault
 from poise.lab.experiment import Experiment
 from poise.lab.result import result
 from poise.lab.text import Text
-from poise.limits import LabLimits
+from poise.limits.lab import LabLimits
 
 SIZE = 65536  # bytes read at a time
 START = "import json, sys; job = json.loads(sys.argv[1]); sys.path[:] = job['path']; from poise.lab.acting import main; main(job)"

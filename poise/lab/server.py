@@ -31,7 +31,8 @@ from poise.lab.page_texts import TEXTS
 from poise.lab.rows import ROWS
 from poise.lab.running import Message, check, running
 from poise.lab.text import LANGUAGES
-from poise.limits import DoorLimits, LabLimits
+from poise.limits.lab import LabLimits
+from poise.limits.seeing import DoorLimits
 from poise.seeing import assets
 from poise.seeing.gate import Refusal
 from poise.seeing.server import JSON, LOOPBACK, Doorway, Exchange

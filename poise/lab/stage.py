@@ -24,7 +24,7 @@ from poise.lab.models import MODELS, Change
 from poise.lab.models.service import Service, WebConversation
 from poise.lab.tapped import TappedSocket, replacements
 from poise.lab.usage import NO_PROC, PROC, Usage, usage
-from poise.limits import LabLimits
+from poise.limits.lab import LabLimits
 
 LOOPBACK = "127.0.0.1"
 SPARE = 64  # descriptors that a server has besides its clients

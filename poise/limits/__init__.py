@@ -5,12 +5,13 @@ Times are seconds and sizes are bytes unless the unit says otherwise. A limit wi
 ``poise serve`` grows ``--option`` and reads ``POISE_OPTION`` from the environment, and ``--help`` and the
 documentation print the unit, the default and the reason from here. 0 means *no limit* only where the
 reason says so.
+
+Those of watching, the lab and its exercises are imported from their own files (``poise.limits.seeing``, ``lab``,
+``exercises``): a server starts without them.
 """
 
 from __future__ import annotations
 
-from poise.limits.exercises import ExerciseLimits
-from poise.limits.lab import LabLimits
 from poise.limits.limit import KIB, MIB, Checked, Limit, check
 from poise.limits.rooms import (
     ConnectLimits,
@@ -24,7 +25,6 @@ from poise.limits.rooms import (
     StreamLimits,
     TLSLimits,
 )
-from poise.limits.seeing import DoorLimits, SeeingLimits
 from poise.limits.site import FileLimits, LogLimits, WorkerLimits
 
 __all__ = [
@@ -34,18 +34,14 @@ __all__ = [
     "ConnectLimits",
     "DatagramLimits",
     "DiscoveryLimits",
-    "DoorLimits",
-    "ExerciseLimits",
     "FileLimits",
     "FrameLimits",
     "HttpLimits",
-    "LabLimits",
     "Limit",
     "ListenLimits",
     "LogLimits",
     "LoopLimits",
     "ProcessLimits",
-    "SeeingLimits",
     "StreamLimits",
     "TLSLimits",
     "WorkerLimits",

@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from poise.errors import ProgramFault
-from poise.limits import SeeingLimits
+from poise.limits.seeing import SeeingLimits
 from poise.loop.clock import cpu_nanoseconds, nanoseconds
 from poise.loop.reactor import Handler, Reactor
 from poise.loop.seat import (

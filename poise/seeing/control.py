@@ -26,7 +26,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from poise.errors import MachineFault
-from poise.limits import DoorLimits
+from poise.limits.seeing import DoorLimits
 from poise.seeing import runtime
 
 if TYPE_CHECKING:

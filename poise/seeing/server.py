@@ -23,7 +23,8 @@ from contextlib import closing, suppress
 from typing import Any
 
 from poise.errors import ProgramFault, RequestError
-from poise.limits import DoorLimits, HttpLimits, ListenLimits
+from poise.limits import HttpLimits, ListenLimits
+from poise.limits.seeing import DoorLimits
 from poise.loop.clock import RealClock
 from poise.net import address as addresses
 from poise.seeing import assets

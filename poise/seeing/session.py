@@ -17,7 +17,7 @@ from contextlib import closing
 from typing import Any
 
 from poise.errors import ProgramFault
-from poise.limits import DoorLimits
+from poise.limits.seeing import DoorLimits
 from poise.loop.clock import RealClock
 from poise.seeing.viewing import Viewer, Watching, encoded
 

@@ -19,7 +19,7 @@ import threading
 from typing import Any
 
 from poise.errors import ProgramFault
-from poise.limits import SeeingLimits
+from poise.limits.seeing import SeeingLimits
 from poise.loop.probe import Probe
 from poise.loop.reactor import Reactor
 from poise.loop.seat import Level

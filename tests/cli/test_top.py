@@ -21,7 +21,7 @@ from poise.cli.main import CANNOT_START, main, parser
 from poise.cli.plain import width
 from poise.cli.top import follow
 from poise.cli.where import network_addresses
-from poise.limits import DoorLimits
+from poise.limits.seeing import DoorLimits
 from poise.loop.reactor import Reactor
 from poise.seeing.control import Control
 from poise.seeing.trace import recording, trace

@@ -11,7 +11,7 @@ from poise.lab import plot
 from poise.lab.result import FORMAT, judged
 from poise.lab.textplot import textplot
 from poise.lab.trace import trace
-from poise.limits import LabLimits
+from poise.limits.lab import LabLimits
 from tests.lab.conftest import Run
 from tests.lab.languages import faults
 

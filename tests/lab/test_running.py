@@ -21,7 +21,7 @@ from poise.lab import fence
 from poise.lab import running as room
 from poise.lab.experiments import EXPERIMENTS
 from poise.lab.running import running
-from poise.limits import LabLimits
+from poise.limits.lab import LabLimits
 from tests.support.program import PATIENCE, ROOT
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc to find processes")

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from poise.errors import NotRegistered, ProgramFault
-from poise.limits import SeeingLimits
+from poise.limits.seeing import SeeingLimits
 from poise.loop.clock import ManualClock
 from poise.loop.probe import OBSERVED, Probe, place
 from poise.loop.reactor import Reactor

@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from poise.errors import MachineFault
-from poise.limits import DoorLimits
+from poise.limits.seeing import DoorLimits
 from poise.seeing import runtime
 from poise.seeing.control import Control
 from tests.seeing.watching import HELLO, RECORDS, FakeWatching, state

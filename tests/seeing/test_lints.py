@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from poise.limits import SeeingLimits
+from poise.limits.seeing import SeeingLimits
 from poise.loop.seat import Level
 from poise.net.listener import listen
 from poise.net.protocol import Protocol

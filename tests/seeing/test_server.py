@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from poise.errors import ProgramFault
-from poise.limits import DoorLimits
+from poise.limits.seeing import DoorLimits
 from poise.seeing import assets
 from poise.seeing.server import FULL, SAFE, PageServer
 from tests.seeing.watching import HELLO, HOSTILE, RECORDS, FakeWatching, row, state

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from poise.limits import SeeingLimits
+from poise.limits.seeing import SeeingLimits
 from poise.loop.clock import ManualClock
 from poise.loop.probe import Probe
 from poise.loop.reactor import Reactor

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from poise.limits import SeeingLimits
+from poise.limits.seeing import SeeingLimits
 from poise.loop.reactor import Reactor
 from poise.loop.seat import BY_DESCRIPTOR, BY_TIMER, CALL, INTEREST, LIFE, POSTED, SHORT, TIMER, TURN
 from poise.net.connect import connect

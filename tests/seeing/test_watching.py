@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from poise.errors import ProgramFault
-from poise.limits import SeeingLimits
+from poise.limits.seeing import SeeingLimits
 from poise.loop.reactor import Reactor
 from poise.loop.seat import CALL, TURN, Level
 from poise.net.listener import listen

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from poise.limits import SeeingLimits
+from poise.limits.seeing import SeeingLimits
 from poise.loop.reactor import Reactor
 from poise.loop.seat import Level
 from poise.readiness.poller import Poller

@@ -15,7 +15,7 @@ from poise.lab.exercises.child import Program, State, started
 from poise.lab.exercises.client import Entry, Stage, Unmet
 from poise.lab.exercises.diagnosis import Diagnosis, diagnose
 from poise.lab.exercises.structure import Source
-from poise.limits import ExerciseLimits
+from poise.limits.exercises import ExerciseLimits
 
 IMPORTS = "imports"
 """The one case for which the program is read, and not run."""

@@ -22,7 +22,8 @@ from typing import Any, Self
 
 from poise.lab.exercises import inside
 from poise.lab.exercises.client import LOOPBACK
-from poise.limits import KIB, ExerciseLimits
+from poise.limits import KIB
+from poise.limits.exercises import ExerciseLimits
 
 KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "SYSTEMROOT", "TMPDIR")
 """Of the environment: what decides how a program prints; nothing that changes how Python runs."""

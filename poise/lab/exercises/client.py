@@ -13,7 +13,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from poise.limits import KIB, ExerciseLimits
+from poise.limits import KIB
+from poise.limits.exercises import ExerciseLimits
 
 LOOPBACK = "127.0.0.1"
 BROADCAST = (

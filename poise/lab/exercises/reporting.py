@@ -13,7 +13,7 @@ from poise.lab.exercises.checking import Failure, Result
 from poise.lab.exercises.client import Entry
 from poise.lab.exercises.structure import Source
 from poise.lab.exercises.words import WORDS
-from poise.limits import ExerciseLimits
+from poise.limits.exercises import ExerciseLimits
 
 INDENT = "    "
 MARKS = 8  # columns for "ok" and "FAILED"

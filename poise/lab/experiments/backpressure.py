@@ -12,7 +12,7 @@ from poise.lab.figure import Axis, Figure, Series
 from poise.lab.pairs import tcp_pair
 from poise.lab.stage import Stage
 from poise.lab.text import Text
-from poise.limits import LabLimits
+from poise.limits.lab import LabLimits
 
 KIB = 1024
 CHUNK = 64 * KIB  # bytes that the program makes in one step

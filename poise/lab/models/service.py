@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from poise.limits import LabLimits
+from poise.limits.lab import LabLimits
 
 LONGEST_LINE = LabLimits().line
 PAGES: Mapping[str, Callable[[], bytes]] = {"/": lambda: b"ready\n"}

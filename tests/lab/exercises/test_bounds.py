@@ -19,7 +19,8 @@ from poise.lab.exercises.reporting import Speaker
 from poise.lab.exercises.structure import Source
 from poise.lab.exercises.words import LANGUAGES
 from poise.lab.exercises.writing import text_of
-from poise.limits import MIB, ExerciseLimits
+from poise.limits import MIB
+from poise.limits.exercises import ExerciseLimits
 from tests.support.program import PATIENCE, ROOT
 
 SELECT = BY_NAME["select"]

@@ -17,7 +17,7 @@ from poise.lab.exercises.catalog import BY_NAME
 from poise.lab.exercises.checking import check
 from poise.lab.exercises.child import TRIES, started, told
 from poise.lab.exercises.structure import Source
-from poise.limits import ExerciseLimits
+from poise.limits.exercises import ExerciseLimits
 
 LIMITS = ExerciseLimits()
 LISTEN = """\

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import pytest
 
 from poise.lab.exercises.client import RESET, Client, Stage, Unmet
-from poise.limits import ExerciseLimits
+from poise.limits.exercises import ExerciseLimits
 from tests.support.program import PATIENCE
 
 LIMITS = ExerciseLimits(patience=0.05)

@@ -7,7 +7,7 @@ from pathlib import Path
 from poise.lab.exercises.catalog import EXERCISES
 from poise.lab.exercises.reporting import Speaker
 from poise.lab.exercises.words import WORDS
-from poise.limits import ExerciseLimits
+from poise.limits.exercises import ExerciseLimits
 
 PAGE = (Path(__file__).parents[3] / "docs" / "lab-exercises.md").read_text(encoding="utf-8")
 

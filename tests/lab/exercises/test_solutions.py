@@ -12,7 +12,7 @@ from poise.lab.exercises.reporting import Speaker
 from poise.lab.exercises.structure import Source
 from poise.lab.exercises.words import LANGUAGES
 from poise.lab.exercises.writing import text_of
-from poise.limits import ExerciseLimits
+from poise.limits.exercises import ExerciseLimits
 
 LIMITS = ExerciseLimits()
 

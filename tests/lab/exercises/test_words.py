@@ -14,7 +14,7 @@ from poise.lab.exercises.checking import IMPORTS
 from poise.lab.exercises.reporting import Speaker, columns, wrapped
 from poise.lab.exercises.structure import WAITS
 from poise.lab.exercises.words import HINTS, LANGUAGES, WORDS, failures, language_of
-from poise.limits import ExerciseLimits
+from poise.limits.exercises import ExerciseLimits
 
 FOLDER = Path(exercises.__file__).parent
 CODE = "\n".join(

@@ -12,7 +12,7 @@ from poise.lab.exercises.checking import check
 from poise.lab.exercises.reporting import Speaker
 from poise.lab.exercises.structure import Source
 from poise.lab.exercises.words import LANGUAGES
-from poise.limits import ExerciseLimits
+from poise.limits.exercises import ExerciseLimits
 from tests.lab.exercises.wrong import Wrong
 from tests.lab.exercises.wrong_bytes import SLOW, STICKY
 from tests.lab.exercises.wrong_echo import SELECT

@@ -18,7 +18,7 @@ import pytest
 from poise.lab import running as room
 from poise.lab.experiments import EXPERIMENTS
 from poise.lab.server import LabServer, files
-from poise.limits import LabLimits
+from poise.limits.lab import LabLimits
 from poise.seeing.gate import SCHEME
 from poise.seeing.server import SAFE
 from tests.lab.test_running import ended, group
