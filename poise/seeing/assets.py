@@ -6,7 +6,8 @@ import os
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from poise.seeing.texts import TEXTS
+from poise.seeing import page_texts
+from poise.seeing import texts as said
 
 FOLDER = os.path.join(os.path.dirname(__file__), "page")
 INDEX = "index.html"
@@ -35,7 +36,7 @@ class Asset(NamedTuple):
 
 def texts() -> Mapping[str, Mapping[str, str]]:
     """Every text that the page says, by language and id."""
-    return TEXTS
+    return {language: {**said.TEXTS[language], **page_texts.TEXTS[language]} for language in said.TEXTS}
 
 
 def read(folder: str = FOLDER, below: str = BELOW) -> dict[str, Asset]:
