@@ -54,7 +54,8 @@ def test_both_languages_show_the_same() -> None:
         re.compile(r"^\|", re.MULTILINE),
     ):
         assert pattern.findall(ENGLISH), pattern
-        assert pattern.findall(ENGLISH) == pattern.findall(CHINESE)
+        in_english = [each.replace(".zh-CN.md", ".md") for each in pattern.findall(CHINESE)]  # where there are both
+        assert pattern.findall(ENGLISH) == in_english
     assert code_of(ENGLISH) == code_of(CHINESE)
 
 
@@ -79,7 +80,7 @@ def test_the_picture_is_a_small_one() -> None:
 
 @pytest.mark.parametrize("page", [ENGLISH, CHINESE], ids=["English", "Chinese"])
 def test_links_lead_somewhere(page: str) -> None:
-    for target in re.findall(r"\]\(([^)#]+)\)", page):
+    for target in re.findall(r"\]\((?!https://)([^)#]+)\)", page):
         assert (ROOT / target).exists(), target
 
 
