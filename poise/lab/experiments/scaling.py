@@ -18,8 +18,8 @@ from poise.lab.text import Text, same
 WATCHED = (10, 50, 100, 250, 500, 1000, 2000, 4000)
 WALL = 1024  # FD_SETSIZE
 SPARE = 64
-LONG_ENOUGH = 4_000_000  # ns for one measurement
-ROUNDS = 5  # of which the fastest counts: whatever disturbs a measurement only makes it longer
+LONG_ENOUGH = 1_000_000  # ns for one measurement
+ROUNDS = 25  # of which the fastest counts: whatever disturbs a measurement only makes it longer
 AT = 1000  # watched, where the claim is made
 TIMES = 20
 GROWS = 5
