@@ -160,6 +160,8 @@ def _lines(
         while pipes:
             ready = selector.select(max(0.0, deadline - time.monotonic()))
             if not ready or time.monotonic() > deadline:
+                if stdout.fileno() not in pipes:
+                    return  # all was told, and somebody still holds stderr: the caller ends them
                 raise TimeoutError
             for key, _mask in ready:
                 if key.fd not in pipes:
@@ -168,6 +170,8 @@ def _lines(
                 if not data:
                     selector.unregister(key.fd)
                     pipes.discard(key.fd)
+                    if key.fd == stdout.fileno():
+                        deadline = min(deadline, time.monotonic() + limits.ending)
                 elif key.fd == stderr.fileno():
                     said += data[: max(0, limits.said - len(said))]
                 else:

@@ -26,6 +26,9 @@ class LabLimits(Checked):
     )
     message: int = limit(8 * MIB, "bytes", "of one message from a run's process to who has started it")
     said: int = limit(64 * KIB, "bytes", "kept of what a run's processes say on stderr")
+    ending: float = limit(
+        2.0, "seconds", "for the last words of a run when all was told; then what is left is killed", low=0.01
+    )
     silence: float = limit(
         8.0, "seconds", "that a scripted client waits at most for an answer; then it gives up", low=0.01
     )

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
-from poise.lab.descriptors import allow
+from poise.lab.descriptors import allow, need
 from poise.lab.events import now
 from poise.lab.experiment import Check, Choice, Experiment, Reading, Records
 from poise.lab.figure import Axis, Figure, Series
@@ -20,6 +20,7 @@ WALL = 1024  # FD_SETSIZE
 SPARE = 64
 LONG_ENOUGH = 1_000_000  # ns for one measurement
 ROUNDS = 25  # of which the fastest counts: whatever disturbs a measurement only makes it longer
+FEWEST = 500  # watched, with which there is something to see
 AT = 1000  # watched, where the claim is made
 TIMES = 20
 GROWS = 5
@@ -27,6 +28,7 @@ GROWS = 5
 
 def run(stage: Stage) -> dict[str, Any]:
     """Idle sockets and one that is ready; how long does one call take that tells us so?"""
+    need(FEWEST + SPARE)
     most = allow(max(WATCHED) + SPARE)
     rows: list[dict[str, Any]] = []
     with ExitStack() as stack:
