@@ -54,7 +54,9 @@ def test_both_languages_show_the_same() -> None:
         re.compile(r"^\|", re.MULTILINE),
     ):
         assert pattern.findall(ENGLISH), pattern
-        in_english = [each.replace(".zh-CN.md", ".md") for each in pattern.findall(CHINESE)]  # where there are both
+        in_english = [
+            each.replace(".zh-CN.md", ".md") for each in pattern.findall(CHINESE)
+        ]  # where there are both
         assert pattern.findall(ENGLISH) == in_english
     assert code_of(ENGLISH) == code_of(CHINESE)
 

@@ -470,8 +470,8 @@ def test_closing_sends_everybody_away_and_leaves_no_thread(watching: FakeWatchin
     with opened(server) as silent:
         server.close()
         server.close()
-        with suppress(ConnectionResetError):  # it may not have been accepted yet
-            assert silent.recv(1) == b""
+        with suppress(ConnectionResetError):  # it may have been accepted, or not yet, or just now
+            assert silent.recv(12) in (b"", b"HTTP/1.1 503")
     feed.rest()
     feed.close()
     assert watching.viewers == 0
