@@ -18,7 +18,12 @@ from poise.cli import options, sources, standard
 HELP = frozenset({"-h", "--help", "--help-all"})
 
 
-argparse._ = str  # type: ignore[attr-defined]
+def as_it_is(text: str | None) -> str | None:
+    """In place of a translation."""
+    return text
+
+
+argparse._ = as_it_is  # type: ignore[attr-defined]
 """Its own few words have no translation in any system, but it looks for one in the file system, each time it says one."""
 
 MARGIN = 2  # columns, as argparse leaves free

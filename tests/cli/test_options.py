@@ -104,6 +104,15 @@ def test_help_fits_the_window_and_leaves_examples_as_they_are(
     assert "\nEvery option can also be given" in examples
 
 
+@pytest.mark.parametrize("words", [[], ["lab"], ["serve"]], ids=["poise", "lab", "serve"])
+def test_help_says_nothing_where_there_is_nothing_to_say(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        parser().parse_args([*words, "--help"])
+    assert "None" not in capsys.readouterr().out
+
+
 def test_help_is_given_whatever_the_environment_says(capsys: pytest.CaptureFixture[str]) -> None:
     for option in ("--help", "--help-all"):
         with pytest.raises(SystemExit) as caught:
