@@ -26,10 +26,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from poise.errors import MachineFault
-from poise.limits.seeing import DoorLimits
+from poise.limits import ListenLimits
 from poise.seeing import runtime
 
 if TYPE_CHECKING:
+    from poise.limits.seeing import DoorLimits
     from poise.seeing.viewing import Watching
 
 PRIVATE = 0o600
@@ -47,11 +48,11 @@ class Control:
     def __init__(self, watching: Callable[[], Watching], limits: DoorLimits | None = None) -> None:
         self._make = watching
         self._watching: Watching | None = None
-        self._limits = limits if limits is not None else DoorLimits()
+        self._limits = limits
         self._lock = threading.Lock()
         self._sessions: set[socket.socket] = set()
         self._closed = threading.Event()
-        self.path, self._socket = bind(self._limits.viewers)
+        self.path, self._socket = bind(ListenLimits().backlog)
         self._thread = threading.Thread(target=self._accept, name="poise control", daemon=True)
         self._thread.start()
 
@@ -94,18 +95,21 @@ class Control:
                     connection.close()
 
     def _talk(self, connection: socket.socket) -> None:
-        from poise.seeing import session  # what nobody needs before somebody comes
+        # What nobody needs before somebody comes.
+        from poise.limits.seeing import DoorLimits
+        from poise.seeing import session
 
+        limits = self._limits if self._limits is not None else DoorLimits()
         with connection:
             with self._lock:
-                full = len(self._sessions) >= self._limits.viewers or self._closed.is_set()
+                full = len(self._sessions) >= limits.viewers or self._closed.is_set()
                 if not full:
                     self._sessions.add(connection)
             try:
                 if full:
-                    session.refuse(connection, "busy", self._limits)
+                    session.refuse(connection, "busy", limits)
                 else:
-                    session.talk(connection, self.watching, self._limits)
+                    session.talk(connection, self.watching, limits)
             finally:
                 with self._lock:
                     self._sessions.discard(connection)

@@ -300,7 +300,8 @@ def shown(tty: Terminal, *texts: str) -> str:
 
 
 def top(*options: str) -> list[str]:
-    return [sys.executable, "-m", "poise", "top", *options]
+    """To look at this very process: others may be running on this machine, too."""
+    return [sys.executable, "-m", "poise", "top", str(os.getpid()), *options]
 
 
 def test_in_a_terminal_it_draws_heeds_keys_and_leaves_everything_as_it_was(
