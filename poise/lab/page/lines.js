@@ -73,7 +73,7 @@ function made(figure, behind, frame, say) {
   ];
   const series = every.map((each, index) => {
     const number = index - grey;
-    if (number < 0) return { stroke: colour("closed"), width: 3, dash: [6, 6], spanGaps: true, points: { show: false } };
+    if (number < 0) return { stroke: colour("waiting"), width: 3, dash: [6, 6], spanGaps: true, points: { show: false } };
     const points = { show: each.points.length <= FEW, size: rem * 0.5, fill: colour(`series-${number}`) };
     return { stroke: colour(`series-${number}`), width: 2.5, dash: DASHES[number % DASHES.length] ?? [], spanGaps: true, points };
   });

@@ -15,6 +15,8 @@ import { machineInWords, pick } from "./words.js";
 
 const SIZE = "poise.lab.size";
 const PROJECTOR = "projector";
+const MOVED = "input, .listing, .scrolls"; // what has a use of its own for the arrows
+const ACTED = "button, a, summary, input"; // and for the space bar
 
 /** @type {About} */
 let about;
@@ -90,7 +92,7 @@ function pressed(event) {
   else if (event.key === "n") go("next");
   else if (event.key === "b") go("prev");
   else if (event.key === "p") byId("projector").click();
-  else if (view?.motion && !target.closest("button, a, summary, input, .listing, .scrolls") && view.motion.key(event)) event.preventDefault();
+  else if (view?.motion && !target.closest(event.key === " " ? ACTED : MOVED) && view.motion.key(event)) event.preventDefault();
 }
 
 /** @param {number} index */

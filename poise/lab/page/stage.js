@@ -172,7 +172,7 @@ function row() {
       say(inside, thing.inside ? text("lab.inside", { call: thing.inside.call }) : "");
       say(number, String(thing.fd));
       reshape(sign, state);
-      say(name, thing.peer ? text(`lab.object.${thing.kind}`, { peer: thing.peer }) : text(`lab.object.${thing.kind}`, { peer: "" }));
+      say(name, text(`lab.object.${thing.kind}`, { peer: thing.peer.replace(":", ":\u200b") }));
       say(moved, thing.got || thing.gave ? text("lab.moved", { in: thing.got, out: thing.gave }) : "");
       mark(node, "class", `thing${call.fd === thing.fd ? " is-now" : ""}${thing.closed ? " is-closed" : ""}${thing.inside ? " is-inside" : ""}`);
     },

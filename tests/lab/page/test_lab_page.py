@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
+from poise.lab import server
 from poise.lab.experiments import EXPERIMENTS
 from poise.lab.machine import in_words
 from poise.lab.models import MODELS
+from poise.lab.result import result
 from poise.lab.server import LabServer
 from tests.lab.languages import CHINESE
 from tests.lab.page.looking import Seen, looking
@@ -43,9 +47,9 @@ def test_an_experiment_is_guessed_run_and_drawn(
         right = [choice.right for choice in experiment.choices].index(True)
         assert seen.run(right) == "done"
         seen.drawn()
-        result = seen.js("document.querySelector('.experiment').dataset.outcome")
-        assert result in ("shown", "not shown")  # a busy machine may spoil the numbers, but not the page
-        if result == "shown":
+        outcome = seen.js("document.querySelector('.experiment').dataset.outcome")
+        assert outcome in ("shown", "not shown")  # a busy machine may spoil the numbers, but not the page
+        if outcome == "shown":
             assert experiment.right.text.said(language) in seen.text(".verdict")
         kind = seen.js("document.querySelector('.figure').className").removeprefix("figure figure-")
         assert seen.count(f".figure {DRAWN[kind]}") > 0
@@ -142,10 +146,76 @@ def test_what_a_run_leaves_can_be_kept(browser: Browser, lab: LabServer) -> None
             })()"""
         )
     assert sorted(kept) == ["stream.json", "stream.svg", "stream.trace.json"]
-    result = json.loads(kept["stream.json"])
-    assert (result["format"], result["experiment"]) == ("poise-lab-1", "stream")
-    assert in_words(result["machine"]) in kept["stream.svg"]
-    assert len(json.loads(kept["stream.trace.json"])["traceEvents"]) > len(result["events"])
+    found = json.loads(kept["stream.json"])
+    assert (found["format"], found["experiment"]) == ("poise-lab-1", "stream")
+    assert in_words(found["machine"]) in kept["stream.svg"]
+    assert len(json.loads(kept["stream.trace.json"])["traceEvents"]) > len(found["events"])
+
+
+def test_what_cannot_be_shown_here_is_said(
+    browser: Browser, lab: LabServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reason = {"en": "This system has none.", "zh": "这个系统没有。"}
+    experiment = EXPERIMENTS["edge"]
+
+    def cannot(*_: object, prediction: str | None, **__: object) -> Iterator[dict[str, Any]]:
+        kept = {"events": [], "left_out": 0, "records": None, "text": reason}
+        job = {"models": [], "seed": 1}
+        made = result(experiment, job, kept, prediction=prediction, failed=None, began=0.0, seconds=0.1)
+        yield {"kind": "cannot", "text": reason}
+        yield {"kind": "result", "result": made}
+
+    monkeypatch.setattr(server, "running", cannot)
+    with looking(browser, lab, "edge") as seen:
+        assert seen.run() == "done"
+        assert seen.text(".verdict") == reason["en"]
+        assert seen.count(".figure, #motion, .claims") == 0
+        assert experiment.takeaway.en in seen.text("#learn")
+        assert seen.count("[data-answer]") == 0  # nothing was seen, so nobody was wrong
+
+
+def test_a_run_can_be_stopped_and_another_one_started(browser: Browser, lab: LabServer) -> None:
+    with looking(browser, lab, "timeout") as seen:
+        seen.js("document.querySelector('#predict input').click()")
+        seen.page.click("#start")
+        seen.until("Number(document.querySelector('progress').value) > 0")
+        seen.page.click("#halt")
+        seen.until("document.querySelector('.starting').dataset.status === 'idle'")
+        assert seen.count("#see") == 0
+        seen.js("location.hash = location.hash.split('/')[0] + '/masks'")
+        seen.until("document.body.dataset.view === 'masks'")
+        assert seen.run() == "done"
+
+
+def test_going_elsewhere_ends_the_run(browser: Browser, lab: LabServer) -> None:
+    with looking(browser, lab, "timeout") as seen:
+        seen.js("document.querySelector('.plainly').click()")
+        seen.until("Number(document.querySelector('progress').value) > 0")
+        seen.js("location.hash = location.hash.split('/')[0] + '/stream'")
+        seen.until("document.body.dataset.view === 'stream'")
+        assert seen.run() == "done"  # which it would not be while another one goes on
+
+
+def test_a_lab_that_has_gone_is_said(browser: Browser) -> None:
+    lab = LabServer()
+    try:
+        with looking(browser, lab, "timeout") as seen:
+            seen.js("document.querySelector('.plainly').click()")
+            seen.until("Number(document.querySelector('progress').value) > 0")
+            lab.close()
+            seen.until("document.querySelector('.starting').dataset.status === 'refused'")
+            assert "poise lab" in seen.text(".progress-said")
+            seen.page.complaints.clear()  # of the browser, about the connection
+    finally:
+        lab.close()
+
+
+def test_without_the_token_nothing_runs_and_that_is_said(browser: Browser, lab: LabServer) -> None:
+    with looking(browser, lab, "masks") as seen:
+        seen.js("location.hash = '#wrong/masks'")
+        assert seen.run() == "refused"
+        assert "token" in seen.text(".progress-said")
+        seen.page.complaints.clear()  # of the browser, about the status
 
 
 def test_the_contents_have_all_experiments_and_all_rows(browser: Browser, lab: LabServer) -> None:
