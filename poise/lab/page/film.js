@@ -85,7 +85,7 @@ function computing(calls, index, zero) {
   const call = /** @type {Call} */ (calls[index]);
   const next = calls[index + 1];
   const end = Math.max(...calls.slice(0, index + 1).map((each) => each.at + each.took));
-  const counted = calls.slice(Math.max(0, index + 1 - ALIKE), index + 2).some((each) => each.times > 1);
+  const counted = calls.slice(Math.max(0, index + 1 - ALIKE), index + 1).some((each) => each.times > 1);
   if (!next || counted || next.at - end < BUSY) return [];
   return [{ call, first: false, over: true, at: end - zero + 1, busy: next.at - end }];
 }
