@@ -174,7 +174,7 @@ function row() {
       reshape(sign, state);
       say(name, text(`lab.object.${thing.kind}`, { peer: thing.peer.replace(":", ":\u200b") }));
       say(moved, thing.got || thing.gave ? text("lab.moved", { in: thing.got, out: thing.gave }) : "");
-      mark(node, "class", `thing${call.fd === thing.fd ? " is-now" : ""}${thing.closed ? " is-closed" : ""}${thing.inside ? " is-inside" : ""}`);
+      mark(node, "class", `thing is-${thing.kind}${call.fd === thing.fd ? " is-now" : ""}${thing.closed ? " is-closed" : ""}${thing.inside ? " is-inside" : ""}`);
     },
   });
   return node;
