@@ -59,7 +59,7 @@ def test_what_others_call_it_is_an_option_here(capsys: pytest.CaptureFixture[str
         ("help", "did you mean poise --help?"),
         ("version", "did you mean poise --version?"),
         ("site", "to serve that folder: poise serve site"),
-        ("dance", "there are serve, find, check, top, trace, replay, watch, lab, completions, man"),
+        ("jump", "there are serve, find, check, top, trace, replay, watch, lab, completions, man"),
     ],
 )
 def test_commands(
