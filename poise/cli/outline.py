@@ -68,8 +68,15 @@ class Outline:
 
     @property
     def every(self) -> tuple[Outline, ...]:
-        """The commands that do something: in the place of one that has commands of its own, those."""
-        return tuple(one for each in self.commands for one in (each.commands or (each,)))
+        """The commands that do something: besides one that has commands of its own, or in its place, those."""
+        return tuple(
+            one for each in self.commands for one in (*([each] if each.acts else ()), *each.commands)
+        )
+
+    @property
+    def acts(self) -> bool:
+        """Whether it does something by itself: it has no commands of its own, or options besides that for help."""
+        return not self.commands or any(group.title != "help" for group in self.groups)
 
 
 def outline(

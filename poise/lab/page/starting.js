@@ -81,11 +81,11 @@ export class Running {
     const button = element("button", { type: "button", "data-model": name }, this.#name(name));
     button.addEventListener("click", () => {
       const { session, experiment } = this;
-      const chosen = new Set(session.models);
+      const every = session.models.length === experiment.models.length;
+      const chosen = new Set(every ? [] : session.models); // who chooses one while all take part, means this one
       if (chosen.has(name)) chosen.delete(name);
       else chosen.add(name);
-      session.models = experiment.models.filter((each) => chosen.has(each));
-      if (!session.models.length) session.models = [...experiment.models];
+      session.models = experiment.models.filter((each) => !chosen.size || chosen.has(each));
       this.renew();
     });
     return button;
