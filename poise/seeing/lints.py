@@ -142,8 +142,8 @@ class Lints:
         inspections, self._inspections = self._inspections, []
         for inspection in inspections:
             if inspection.verdict:
-                sample = self._sampler.sample(inspection.seat)
-                rate = (sample.events - sample.events_before) / self._limits.every
+                sample = self._sampler.samples.get(inspection.seat)
+                rate = 0.0 if sample is None else (sample.events - sample.events_before) / self._limits.every
                 yield inspection.verdict, inspection.seat, {"rate": f"{rate:,.0f}"}
             elif not inspection.done:
                 self._probe.reactor.call_soon_threadsafe(inspection.end)

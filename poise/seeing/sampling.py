@@ -148,10 +148,13 @@ class Sampler:
     def _rounds(self) -> Iterator[None]:
         probe, limits = self._probe, self._limits
         self._charge_all()
+        yield
         seats = list(probe.seats.values())
         self.total = len(seats)
         self.highest = max(probe.seats.copy(), default=-1)
+        yield
         listed = nlargest(limits.rows, seats, key=last_used)
+        yield
         others: list[Seat] = []
         if len(seats) > limits.rows:
             self._others = (self._others + limits.rows) % len(seats)
@@ -159,10 +162,12 @@ class Sampler:
             others = [each for each in seats[self._others : self._others + limits.rows] if each not in shown]
         looked_at = []
         for number, seat in enumerate(listed + others, 1):
-            looked_at.append(self._look(seat))
+            if not seat.closed_ns:  # it may have gone since, and what was kept of it with it
+                looked_at.append(self._look(seat))
             if number % limits.portion == 0:
                 yield
-        self.listed, self.looked_at = looked_at[: len(listed)], looked_at
+        self.looked_at = looked_at
+        self.listed = [each for each in looked_at[: len(listed)] if not each.seat.closed_ns]
 
     def _look(self, seat: Seat) -> Sample:
         sample = self.sample(seat)
@@ -184,6 +189,8 @@ class Sampler:
         self._charge_all()
         self._seconds.append(self._second)
         self._second = {}
+        if len(self.samples) > len(self._probe.seats):  # more have left at once than are kept for us
+            self.samples = {seat: kept for seat, kept in self.samples.items() if not seat.closed_ns}
 
     def _charge_all(self) -> None:
         """Sum up what has cost how much since the last time."""
