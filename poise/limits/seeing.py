@@ -111,12 +111,15 @@ class SeeingLimits(Checked):
     portion: int = limit(
         25,
         "descriptors",
-        "are asked for their bytes in one look: the loop stands still meanwhile, some 0.1 ms",
+        "are asked for their bytes in one look, in which the loop stands still, some 0.1 ms; of more, every other one in a round",
     )
     window: int = limit(60, "seconds", "are summed up in who held the loop, and in the longest hold")
     recent: int = limit(10, "seconds", "are the busy share of", low=1)
     points: int = limit(300, "points", "of the series are kept, one for each second", low=2)
-    strip: int = limit(300, "turns", "told to a viewer at once at most")
+    strip: int = limit(300, "turns", "told to a viewer at first, the last ones")
+    strip_more: int = limit(
+        100, "turns", "told to it at most each time after that: nobody sees more in that time"
+    )
     holders: int = limit(20, "names", "of who held the loop are told")
     timers: int = limit(12, "timers", "are told, the next ones")
     record_cost: int = limit(

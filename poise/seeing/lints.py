@@ -143,8 +143,8 @@ class Lints:
         for inspection in inspections:
             if inspection.verdict:
                 sample = self._sampler.samples.get(inspection.seat)
-                rate = 0.0 if sample is None else (sample.events - sample.events_before) / self._limits.every
-                yield inspection.verdict, inspection.seat, {"rate": f"{rate:,.0f}"}
+                rate = 0 if sample is None else sample.rate_events
+                yield inspection.verdict, inspection.seat, {"rate": f"{rate:,}"}
             elif not inspection.done:
                 self._probe.reactor.call_soon_threadsafe(inspection.end)
 

@@ -38,6 +38,7 @@ class Sample:
         "held_marked",
         "levels",
         "longest_ns",
+        "rate_events",
         "rate_in",
         "rate_out",
         "seat",
@@ -50,7 +51,7 @@ class Sample:
         self.at = 0
         self.levels = UNKNOWN
         self.events = self.events_before = seat.events
-        self.rate_in = self.rate_out = 0
+        self.rate_in = self.rate_out = self.rate_events = 0
         self.longest_ns = 0
         self.flat_since = 0
         """Since when the kernel holds something for the peer, and the peer takes nothing of it; 0 when it does."""
@@ -72,6 +73,7 @@ class Sample:
         since, self.at = now - self.at if self.at else 0, now
         self.rate_in = rate(before.total_in, found.total_in, since)
         self.rate_out = rate(before.total_out, found.total_out, since)
+        self.rate_events = rate(self.events_before, self.events, since)
         stands = bool(found.unsent) and found.unsent == before.unsent and found.total_out == before.total_out
         if not stands:
             self.flat_since = 0
@@ -95,7 +97,7 @@ class Sample:
 
 
 def rate(before: int | None, now: int | None, since: int) -> int:
-    """Bytes a second."""
+    """By how much it has grown in a second."""
     if before is None or now is None or since <= 0:
         return 0
     return max(0, (now - before) * SECOND // since)
@@ -130,6 +132,7 @@ class Sampler:
         self.highest = -1
         """The highest number of a descriptor."""
         self._others = 0
+        self._odd = 0
         self._round: Iterator[None] = iter(())
         self._seconds: deque[dict[str, Share]] = deque(maxlen=self._limits.window)
         self._second: dict[str, Share] = {}
@@ -160,14 +163,21 @@ class Sampler:
             self._others = (self._others + limits.rows) % len(seats)
             shown = set(listed)
             others = [each for each in seats[self._others : self._others + limits.rows] if each not in shown]
+        due = listed
+        if len(listed) > limits.portion:  # of many, every other one: each question gives the interpreter away
+            self._odd ^= 1
+            due = listed[self._odd :: 2]
         looked_at = []
-        for number, seat in enumerate(listed + others, 1):
+        for number, seat in enumerate(due + others, 1):
             if not seat.closed_ns:  # it may have gone since, and what was kept of it with it
                 looked_at.append(self._look(seat))
             if number % limits.portion == 0:
                 yield
         self.looked_at = looked_at
-        self.listed = [each for each in looked_at[: len(listed)] if not each.seat.closed_ns]
+        there = [seat for seat in listed if not seat.closed_ns]
+        for seat in there:
+            about_seat(seat, probe.reactor)
+        self.listed = [self.sample(seat) for seat in there]
 
     def _look(self, seat: Seat) -> Sample:
         sample = self.sample(seat)

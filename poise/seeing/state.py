@@ -127,7 +127,8 @@ def turn(probe: Probe, stuck: Stall | None, now: int) -> Value:
 
 
 def strip(probe: Probe, cursor: Cursor) -> Value:
-    turns = recorder.strip(probe, cursor.turn, probe.limits.strip)
+    most = probe.limits.strip_more if cursor.turn else probe.limits.strip
+    turns = recorder.strip(probe, cursor.turn, most)
     if turns:
         cursor.turn = turns[-1][0]
     return {"first": turns[0][0] if turns else cursor.turn, "turns": turns}
