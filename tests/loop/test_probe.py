@@ -418,6 +418,34 @@ def test_a_place_within_poise_alone_is_the_nearest_one() -> None:
     assert place(Frame) == f"{Code.co_filename}:3"  # type: ignore[arg-type]  # as much of one as is looked at
 
 
+def test_each_call_that_is_observed_costs_one_reading_of_the_clock_and_no_other_call() -> None:
+    pairs = [socket.socketpair() for _ in range(11)]
+
+    def nothing(mask: int) -> None: ...
+
+    def made(count: int, level: Level) -> list[str]:
+        with Reactor() as reactor:
+            probe = Probe(reactor, SeeingLimits(cpu_every=10**12))
+            probe.start(level)
+            for one, other in pairs[:count]:
+                reactor.register(one.fileno(), READ, nothing)
+                other.send(b"x")
+            reactor.turn(0)
+            found = calls_of_a_turn(reactor)
+            assert found.count("nothing") == count
+            return found
+
+    for level in (Level.COUNTERS, Level.RECORDER, Level.FULL):
+        more = made(11, level)
+        for name in made(1, level):
+            more.remove(name)
+        assert sorted(more) == ["nothing"] * 10 + ["perf_counter_ns"] * 10
+    assert len(made(1, Level.RECORDER)) - len(made(1, Level.OFF)) <= 10, "and so many more for each turn"
+    for both in pairs:
+        for each in both:
+            each.close()
+
+
 # --- what goes wrong --------------------------------------------------------------------------------------
 
 
