@@ -120,7 +120,7 @@ class Probe(Observed):
 def place(frame: FrameType) -> str:
     """``file:line`` of the first caller outside of Poise, or of the nearest one when there is none."""
     outer: FrameType | None = frame
-    while outer is not None and outer.f_code.co_filename.startswith(PACKAGE):
+    while outer is not None and outer.f_code.co_filename.startswith((PACKAGE, "<frozen")):
         outer = outer.f_back
     found = outer or frame
     return f"{found.f_code.co_filename}:{found.f_lineno}"
