@@ -355,7 +355,7 @@ def test_a_server_that_ends_meanwhile_says_nothing_of_a_browser(monkeypatch: pyt
     said: list[str] = []
     monkeypatch.setattr(browser, "say", said.append)
     ended = threading.Event()
-    monkeypatch.setattr(browser, "_open", lambda url: not ended.wait(20))
+    monkeypatch.setattr(browser, "show", lambda url: not ended.wait(20))
     with Reactor() as reactor:
         browser.browse(reactor, "http://127.0.0.1/")
     ended.set()

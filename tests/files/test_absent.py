@@ -14,9 +14,7 @@ from poise.files import absent
 from poise.files.absent import Absence, file_system
 from poise.files.locate import Root
 from poise.limits import FileLimits
-from tests.files.support import put
-
-LATER = time.time() + 10
+from tests.files.support import LATER, put
 
 
 class Looks:
