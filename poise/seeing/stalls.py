@@ -112,11 +112,11 @@ class Held:
 
 
 def kind(ns: int, cpu: int | None, runq: int | None, warn: int) -> str:
-    """What the time went to. Who has computed, or waited, for so long that this alone is a stall is not excused by a busy machine."""
+    """What the time went to. A machine that ran somebody else excuses only what would have been no stall without that."""
     if cpu is None or runq is None:
         return "held"
     asleep = max(0, ns - cpu - runq)
-    if runq > max(cpu, asleep) and max(cpu, asleep) < warn:
+    if runq and ns - runq < warn <= ns:
         return "preempted"
     return "computing" if cpu >= asleep else "waiting"
 
