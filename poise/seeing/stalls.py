@@ -101,7 +101,7 @@ class Held:
             cpu_ns=cpu,
             runq_ns=runq,
             kind=kind(ns, cpu, runq, self.warn),
-            name=self.called if entry is None else entry[2],
+            name=self.called if entry is None else short(entry[2]),
             fd=None if seat is None else seat.fd,
             gen=None if seat is None else seat.gen,
             peer=self.about.peer,
