@@ -101,7 +101,7 @@ class Held:
             cpu_ns=cpu,
             runq_ns=runq,
             kind=kind(ns, cpu, runq, self.warn),
-            name=self.called if entry is None else entry[2],
+            name=self.called if entry is None else short(entry[2]),
             fd=None if seat is None else seat.fd,
             gen=None if seat is None else seat.gen,
             peer=self.about.peer,
@@ -112,11 +112,11 @@ class Held:
 
 
 def kind(ns: int, cpu: int | None, runq: int | None, warn: int) -> str:
-    """What the time went to. Who has computed, or waited, for so long that this alone is a stall is not excused by a busy machine."""
+    """What the time went to. A machine that ran somebody else excuses only what would have been no stall without that."""
     if cpu is None or runq is None:
         return "held"
     asleep = max(0, ns - cpu - runq)
-    if runq > max(cpu, asleep) and max(cpu, asleep) < warn:
+    if runq and ns - runq < warn <= ns:
         return "preempted"
     return "computing" if cpu >= asleep else "waiting"
 

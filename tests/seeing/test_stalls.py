@@ -133,7 +133,9 @@ def seconds_of(text: str) -> float:
 @pytest.mark.timeout(120)
 def test_c_code_that_keeps_the_interpreter_is_named() -> None:
     """For two seconds no thread of Python runs: the proof is in the thread that counts how often it could."""
-    Holding.text += "a" * math.ceil(math.log2(2.0 / seconds_of(Holding.text)))  # each letter doubles it
+    Holding.text += "a" * math.ceil(
+        math.log2(2.0 / min(seconds_of(Holding.text) for _ in range(5)))
+    )  # each letter doubles it
     looks = [time.perf_counter()]
     over = threading.Event()
 
@@ -270,7 +272,7 @@ def test_what_was_written_meanwhile_belongs_to_the_call_that_ran_then(what: str)
         stalls.look()
         [stall] = stalls.found
         assert (stall.file, stall.line, stall.ns) == ("/program/app.py", 12, 400 * MS)
-        assert (stall.name, stall.fd) == (("hold", 1010) if what == "call" else ("hold", None))
+        assert (stall.name, stall.fd) == (("hold", 1010) if what == "call" else ("keep", None))
         assert stalls.worst["hold"] == stall
         # What is written when nothing was held, of nobody we know, or of a call whose record is gone, says nothing.
         for text in (written(probe.thread_id), written(1), "garbage"):
