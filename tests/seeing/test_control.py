@@ -21,6 +21,7 @@ from poise.errors import MachineFault
 from poise.limits.seeing import DoorLimits
 from poise.seeing import runtime
 from poise.seeing.control import Control
+from poise.seeing.session import program
 from tests.seeing.watching import HELLO, RECORDS, FakeWatching, state
 
 PATIENCE = 20.0
@@ -79,7 +80,7 @@ def test_it_says_who_it_is_without_watching(control: Control, watching: FakeWatc
     with Client(control.path).ask(ask="who") as client:
         who = client.answer()["who"]
         assert who["pid"] == os.getpid()
-        assert "pytest" in who["program"]
+        assert who["program"] == program()
         assert client.rest() == b""
     assert watching.attached == 0
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from poise.limits import SeeingLimits
+from poise.limits.seeing import SeeingLimits
 from poise.loop.probe import Probe
 from poise.loop.reactor import Reactor
 from poise.loop.seat import SHORT, Level
