@@ -45,6 +45,7 @@ OWN, SHARED = "/lab/page/", "/seeing/page/"
 RUN, ABOUT = "/run", "/lab.json"
 FOLDER = assets.FOLDER.replace("seeing", "lab")
 NO_FORK = 501
+TURN = 1.0  # seconds for a run that was stopped to be over
 
 
 class Job(NamedTuple):
@@ -84,7 +85,7 @@ class LabServer(Doorway):
 
     def _run(self, exchange: Exchange) -> None:
         wanted = job(exchange.body(self._lab_limits.posted), self._experiments)
-        if not self._runs.acquire(blocking=False):
+        if not self._runs.acquire(timeout=TURN):
             raise RequestError(503, "another run is going on: two at once would spoil each other's numbers")
         try:
             check(wanted.experiment, wanted.models, wanted.prediction)

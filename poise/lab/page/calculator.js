@@ -3,9 +3,12 @@
 import { element, mark, say } from "../../seeing/page/dom.js";
 import { text } from "../../seeing/page/texts.js";
 
-const NAMES = ["IN", "PRI", "OUT", "ERR", "HUP", "NVAL", "", ""];
-const WIDTH = 8; // bits that a number may have
-const MOST = 2 ** WIDTH - 1;
+const NAMES = ["IN", "PRI", "OUT", "ERR", "HUP", "NVAL"];
+const TYPED = 8; // bits that a number may have
+const FURTHEST = 4; // places that it may be shifted
+const WIDTH = TYPED + FURTHEST;
+const MOST = 2 ** TYPED - 1;
+const PLACES = Array.from({ length: WIDTH }, (_, index) => WIDTH - 1 - index); // as numbers are written, highest first
 const SHIFTS = ["<<", ">>"];
 const OPERATIONS = /** @type {Record<string, (a: number, b: number) => number>} */ ({
   "&": (a, b) => a & b,
@@ -29,16 +32,14 @@ export function calculator() {
   });
   const a = operand("a", (value) => (state.a = value));
   const b = operand("b", (value) => {
-    if (SHIFTS.includes(state.sign)) state.by = Math.min(value, WIDTH);
+    if (SHIFTS.includes(state.sign)) state.by = Math.min(value, FURTHEST);
     else state.b = value;
   });
   const result = operand("result", null);
   const expression = element("p", { class: "expression", role: "status" });
   const rule = element("p", { class: "rule" });
   const names = element("p", { class: "code mask-names" });
-  const heads = [...NAMES].reverse().map((name, index) =>
-    element("th", { scope: "col" }, String(2 ** (WIDTH - 1 - index)), element("small", {}, name)),
-  );
+  const heads = PLACES.map((bit) => element("th", { scope: "col" }, String(2 ** bit), element("small", {}, NAMES[bit] ?? "")));
   const head = element("tr", {}, element("td"), element("td"), ...heads);
   const table = element("table", { class: "calculator" }, element("thead", {}, head), element("tbody", {}, a.node, b.node, result.node));
   function show() {
@@ -59,8 +60,7 @@ export function calculator() {
   function operand(name, change) {
     const input = element("input", { type: "number", min: 0, max: MOST, "aria-label": text(`lab.operand.${name}`) });
     const output = element("b", {});
-    const lamps = Array.from({ length: WIDTH }, (_, index) => {
-      const bit = WIDTH - 1 - index;
+    const lamps = PLACES.map((bit) => {
       const sign = element("span", { class: `big-lamp lamp-${NAMES[bit] || "other"}` });
       const made = change ? element("button", { type: "button", class: "lamp-button" }, sign) : element("span", { role: "img" }, sign);
       made.addEventListener("click", () => {
@@ -91,7 +91,7 @@ export function calculator() {
           mark(lamp, "class", `big-lamp lamp-${NAMES[bit] || "other"}${lit ? " lit" : ""}`);
           mark(made, "aria-label", text("lab.bit", { bit: 1 << bit, value: lit ? "1" : "0" }));
           if (change) mark(made, "aria-pressed", String(lit));
-          made.hidden = shifted;
+          made.hidden = shifted || (change !== null && bit >= TYPED);
         }
       },
     };

@@ -117,6 +117,12 @@ export class ExperimentView {
     parts.push(this.#keep());
     this.after.replaceChildren(...parts);
     mark(this.node, "data-outcome", result.outcome);
+    this.entered();
+  }
+
+  /** It is on the page now, and what has to be scrolled can be. */
+  entered() {
+    this.motion?.show(this.motion.place.at);
   }
 
   /** @param {string} id @param {number} step @param {...(Node | string)} children */

@@ -52,6 +52,7 @@ function renew() {
   view?.leave(false);
   view = experiment ? new ExperimentView(about, experiment, session(experiment.id, experiment.models)) : null;
   byId("view").replaceChildren(view ? view.node : contents(about));
+  view?.entered();
   document.title = experiment ? `${pick(experiment.title)} · Poise` : text("lab.title");
   mark(byId("home"), "href", link(""));
   say(byId("machine"), machineInWords(about.machine));

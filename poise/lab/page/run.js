@@ -9,14 +9,20 @@ import { remember } from "./session.js";
 /** @typedef {import("./session.js").Session} Session */
 /** @typedef {{experiment: string, models: string[], seed: number, prediction: string | null}} Job */
 
-/** The server does not run it, and `message` says why. */
-class Refused extends Error {}
+/** The server does not run it: its status, and what it says. */
+class Refused extends Error {
+  /** @param {number} status @param {string} said */
+  constructor(status, said) {
+    super(said);
+    this.status = status;
+  }
+}
 
 /** Run what the session has chosen, one run at a time; the session is told. @param {Experiment} experiment @param {Session} session */
 export async function start(experiment, session) {
   if (session.signal) return;
   const signal = new AbortController();
-  Object.assign(session, { signal, status: "running", done: 0, what: "", refusal: "", result: null, files: null, film: null });
+  Object.assign(session, { signal, status: "running", done: 0, what: "", refusal: null, result: null, files: null, film: null });
   session.changed(false);
   const models = session.models.length === experiment.models.length ? [] : session.models;
   try {
@@ -29,7 +35,7 @@ export async function start(experiment, session) {
     session.status = session.result ? "done" : "refused";
   } catch (error) {
     session.status = signal.signal.aborted ? "idle" : "refused";
-    session.refusal = error instanceof Refused ? error.message : "";
+    session.refusal = error instanceof Refused ? { status: error.status, said: error.message } : null;
   }
   session.signal = null;
   if (session.result) remember(experiment.id, session.result.prediction.correct);
@@ -53,7 +59,7 @@ async function follow(job, signal, tell) {
     body: JSON.stringify(job),
     signal,
   });
-  if (!reply.ok || !reply.body) throw new Refused((await reply.text()).trim());
+  if (!reply.ok || !reply.body) throw new Refused(reply.status, (await reply.text()).trim());
   const reader = reply.body.pipeThrough(new TextDecoderStream()).getReader();
   const read = parser(({ data }) => tell(/** @type {Message} */ (data)));
   for (let piece = await reader.read(); !piece.done; piece = await reader.read()) read(piece.value);

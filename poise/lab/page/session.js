@@ -6,7 +6,7 @@
 /**
  * @typedef {{
  *   chosen: string | null, models: string[], status: "idle" | "running" | "done" | "refused", done: number, what: string,
- *   refusal: string, result: Result | null, files: Files | null, signal: AbortController | null,
+ *   refusal: {status: number, said: string} | null, result: Result | null, files: Files | null, signal: AbortController | null,
  *   film: {shown: string[], at: number} | null, changed: (ended: boolean) => void,
  * }} Session `changed` is whoever shows it now
  */
@@ -26,7 +26,7 @@ export function session(id, models) {
       status: "idle",
       done: 0,
       what: "",
-      refusal: "",
+      refusal: null,
       result: null,
       files: null,
       signal: null,

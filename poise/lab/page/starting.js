@@ -1,12 +1,19 @@
 /** The part of an experiment that starts a run, shows how far it is, and stops it. */
 
 import { element, keyed, mark, say } from "../../seeing/page/dom.js";
-import { text } from "../../seeing/page/texts.js";
+import { known, text } from "../../seeing/page/texts.js";
 import { start, stop } from "./run.js";
 import { pick, told, whoInWords } from "./words.js";
 
 /** @typedef {import("./contract.js").Experiment} Experiment */
 /** @typedef {import("./session.js").Session} Session */
+
+/** Why it did not run. @param {Session} session @returns {string} */
+function refused({ refusal }) {
+  if (!refusal) return text("lab.lost");
+  const id = `lab.refused.${refusal.status}`;
+  return known(id) ? text(id) : refusal.said;
+}
 
 export class Running {
   /** @param {Experiment} experiment @param {Session} session @param {() => void} ended */
@@ -60,7 +67,7 @@ export class Running {
   #state() {
     const { session, experiment } = this;
     if (session.status === "running") return session.what ? text("lab.now", { what: this.#name(session.what) }) : text("lab.starting");
-    if (session.status === "refused") return session.refusal || text("lab.lost");
+    if (session.status === "refused") return refused(session);
     if (session.chosen === null && session.status === "idle") return text("lab.predict.first", { seconds: told(experiment.seconds) });
     return text("lab.about.seconds", { seconds: told(experiment.seconds) });
   }

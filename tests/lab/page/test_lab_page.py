@@ -286,6 +286,22 @@ def test_changing_the_language_keeps_what_was_run(browser: Browser, lab: LabServ
         assert seen.js("document.documentElement.lang") == "zh-Hans"
 
 
+def test_the_line_that_runs_can_be_seen(browser: Browser, lab: LabServer) -> None:
+    visible = """(() => {
+      const frame = document.querySelector('.stage .listing').getBoundingClientRect();
+      const line = document.querySelector('.stage .line[aria-current]').getBoundingClientRect();
+      return line.top >= frame.top && line.bottom <= frame.bottom;
+    })()"""
+    with looking(browser, lab, "steps") as seen:
+        assert seen.run() == "done"
+        assert seen.js(visible)
+        for _ in range(6):
+            seen.js("document.querySelector('.film-forward').click()")
+            assert seen.js(visible)
+        seen.speak("zh")
+        assert seen.js(visible)
+
+
 @pytest.mark.parametrize("place", ["", "silent", "masks", "scaling", "http"])
 def test_it_fits_a_telephone_and_a_projector(browser: Browser, lab: LabServer, place: str) -> None:
     with looking(browser, lab, place) as seen:

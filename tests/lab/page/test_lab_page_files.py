@@ -21,7 +21,16 @@ from tests.support.npm import package
 PAGE = Path(FOLDER)
 OURS = sorted(file for file in PAGE.iterdir() if file.is_file())
 SCRIPTS = [file for file in OURS if file.suffix == ".js"]
-ASSEMBLED = ("lab.done.", "lab.state.", "lab.film.", "lab.step.", "lab.object.", "lab.operand.", "lab.rule.")
+ASSEMBLED = (
+    "lab.refused.",
+    "lab.done.",
+    "lab.state.",
+    "lab.film.",
+    "lab.step.",
+    "lab.object.",
+    "lab.operand.",
+    "lab.rule.",
+)
 """Ids whose end comes from what is shown."""
 TITLES = ("lab.predict", "lab.run", "lab.see", "lab.motion", "lab.change", "lab.learn", "lab.keep")
 

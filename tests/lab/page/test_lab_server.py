@@ -255,6 +255,7 @@ def test_a_page_that_closes_ends_its_run(server: LabServer) -> None:
 
 def test_a_second_run_waits_for_its_turn(server: LabServer) -> None:
     with closing(going(server)) as run:
+        stopped(run)
         refused = posted(server, SHORT)
         assert refused.status == 503
         assert b"another run" in refused.body
