@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import NamedTuple
 
@@ -28,9 +28,9 @@ class Started(NamedTuple):
 
 
 @contextmanager
-def started(name: str, *options: str) -> Iterator[Started]:
-    """``python3 -m examples.watched.NAME``, which goes quietly in the end."""
-    with running(["-m", f"examples.watched.{name}", *options]) as example:
+def started(name: str, *options: str, command: Sequence[str] = ()) -> Iterator[Started]:
+    """``python3 -m examples.watched.NAME``, or ``python3 COMMAND`` that is the same; it goes quietly in the end."""
+    with running([*(command or ["-m", f"examples.watched.{name}"]), *options]) as example:
         port = example.listening()
         found = PAGE.fullmatch(example.line())
         assert found, example.lines
