@@ -40,9 +40,12 @@ def test_a_visitor_waits_for_the_report_of_another_or_does_not(fixed: bool) -> N
         Peer(case.port) as client,
         Peer(case.port) as visitor,
     ):
-        visitor.send(REQUEST % b"/")
-        visitor.until(b"Welcome.\n")
+        viewer = Viewer(case.url)
+        case.clients.callback(viewer.close)
+        viewer.told("state")
         client.send(REQUEST % b"/report")
+        while not fixed and viewer.told("state")["turn"]["stuck"] is None:
+            pass
         visitor.send(REQUEST % b"/")
         visitor.until(b"Welcome.\n")
         client.socket.setblocking(False)
