@@ -18,6 +18,12 @@ class DoorLimits(Checked):
         "connections",
         "to one page at once, viewers included; a thread serves each, so further ones are refused",
     )
+    look: float = limit(
+        0.05,
+        "seconds",
+        "between two looks for what a viewer is told before its next state: a call that holds the loop",
+        low=0.001,
+    )
     head_time: float = limit(
         5.0, "seconds", "from a connection's start to the end of what is asked; then it is closed", low=0.01
     )

@@ -104,9 +104,8 @@ class ProcessWorker(Worker):
             return "it could not be started"
         process.kill()  # mostly dead by now; a zombie does not mind
         process.join()
-        code = process.exitcode
-        process.close()
-        return f"exit code {code}"
+        # Not closed, which would let the interpreter's own joining of its children fail (multiprocessing, atexit); it is let go.
+        return f"exit code {process.exitcode}"
 
 
 def serve(connection: Connection[Any, Any]) -> None:

@@ -34,6 +34,9 @@ class Recorded:
     def state(self) -> Value | None:
         return None
 
+    def urgent(self) -> bool:
+        return False
+
     def recording(self, portion: int) -> Iterator[bytes]:
         about = {name: value for name, value in self._records.items() if name != "rows"}
         rows = self._records["rows"]

@@ -29,7 +29,7 @@ from poise.loop.clock import RealClock
 from poise.net import address as addresses
 from poise.seeing import assets
 from poise.seeing.gate import SECRET, Gate, Refusal, is_loopback
-from poise.seeing.viewing import Watching, encoded
+from poise.seeing.viewing import Viewer, Watching, encoded
 from poise.wire.http.connection import Data, ServerConnection
 from poise.wire.http.dates import http_date
 from poise.wire.http.events import MEDIA_TYPE, comment, event
@@ -235,8 +235,16 @@ class PageServer(Doorway):
                 told = comment() if state is None else event(encoded(state).decode(), name="state")
                 yield told
                 viewer.told(len(told))
-                if not exchange.silent(viewer.every):
+                if not self._pause(exchange, viewer):
                     return
+
+    def _pause(self, exchange: Exchange, viewer: Viewer) -> bool:
+        """Wait until there may be something new, or must be told at once; False as soon as the other side has gone."""
+        end = self._clock.monotonic() + viewer.every
+        while (left := end - self._clock.monotonic()) > 0 and not viewer.urgent():
+            if not exchange.silent(min(left, self._limits.look)):
+                return False
+        return True
 
 
 class Exchange:

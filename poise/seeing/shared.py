@@ -59,13 +59,21 @@ class Looker:
         self._cursor = Cursor()
         self._spent = cpu_nanoseconds()
         self._closed = False
+        self._held_since = 0
         self.every = watching.limits.every
 
     def hello(self) -> Value:
         return self._watching.hello()
 
     def state(self) -> Value:
+        self._held_since = (
+            self._watching.held_since()
+        )  # first: what begins meanwhile may be missing in the state
         return self._watching.state(self._cursor)
+
+    def urgent(self) -> bool:
+        since = self._watching.held_since()
+        return since not in (0, self._held_since)
 
     def recording(self, portion: int) -> Iterator[bytes]:
         made = self._watching.recording()

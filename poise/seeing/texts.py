@@ -118,7 +118,8 @@ def size(count: float) -> str:
     """``512 B``, ``64 KiB``, ``3.9 MiB``."""
     for unit, width in (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)):
         if count >= width:
-            return f"{count / width:.3g} {unit}"
+            number = count / width
+            return f"{number:.0f} {unit}" if number >= 100 else f"{number:.3g} {unit}"
     return f"{count:.0f} B"
 
 

@@ -26,6 +26,9 @@ class Viewer(Protocol):
     def state(self) -> Value | None:
         """What the loop does, and what is new since this was last called; None when there is nothing to tell."""
 
+    def urgent(self) -> bool:
+        """Whether something has begun that is not to wait for the next state: a call that holds the loop, not told of yet."""
+
     def recording(self, portion: int) -> Iterator[bytes]:
         """What the recorder holds, as one line of JSON, in pieces of so many records."""
 

@@ -156,6 +156,12 @@ class Watching:
         """What there is to say now, and what ``cursor`` was not told yet. ProgramFault when nobody is attached."""
         return state(self._present(), cursor, self.own, self.viewers)
 
+    def held_since(self) -> int:
+        """When the call began that holds the loop now, from the warn threshold on; 0 when there is none, or no viewer."""
+        looking = self._looking
+        held = None if looking is None else looking.stalls.held
+        return 0 if held is None or held.lasted < self.limits.warn else held.began
+
     def records(self) -> dict[str, Any]:
         """All that the recorder holds, for a trace or a replay. ProgramFault when nobody is attached."""
         recording = self.recording()

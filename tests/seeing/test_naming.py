@@ -201,10 +201,11 @@ def test_amounts_for_people() -> None:
         "3.1 s",
         "61 s",
     ]
-    assert [size(count) for count in (0, 1023, 65_536, 4_100_000, 3 << 30)] == [
+    assert [size(count) for count in (0, 1023, 65_536, 1_048_000, 4_100_000, 3 << 30)] == [
         "0 B",
         "1023 B",
         "64 KiB",
+        "1023 KiB",
         "3.91 MiB",
         "3 GiB",
     ]

@@ -163,6 +163,24 @@ def test_a_viewer_hears_what_stays_and_then_each_state(server: PageServer, watch
     watching.wait(0)
 
 
+def test_what_must_not_wait_is_told_before_its_time(watching: FakeWatching, folder: Path) -> None:
+    watching.every = PATIENCE
+    watching.states = [state(at=1), state(at=2)]
+    server = PageServer(watching, limits=QUICK)
+    try:
+        feed = Feed(server)
+        feed.event()
+        assert feed.event()[1]["at"] == 1
+        watching.hurry()
+        began = time.monotonic()
+        assert feed.event()[1]["at"] == 2
+        assert time.monotonic() - began < PATIENCE / 2
+        feed.close()
+        watching.wait(0)
+    finally:
+        server.close()
+
+
 def test_the_end_of_a_viewer_is_noticed_at_once(watching: FakeWatching, folder: Path) -> None:
     watching.every = PATIENCE
     server = PageServer(watching, limits=QUICK)

@@ -23,6 +23,8 @@ from poise.seeing.shared import watching_of
 from tests.support.loops import turn_until
 
 PATIENCE = 20.0
+AT_ONCE = 200_000_000  # nanoseconds after it has begun: 50 of it until it is a stall
+ATTEMPTS = 3  # on a machine that runs others meanwhile
 
 
 class Viewer:
@@ -142,6 +144,39 @@ def test_the_page_stays_alive_while_the_loop_is_stuck_and_sees_it_grow() -> None
         assert failed == []
         assert seen == sorted(seen)
         assert seen[2] - seen[0] > 100_000_000
+
+
+@pytest.mark.slow
+def test_a_stall_is_told_at_once_and_not_with_the_next_state() -> None:
+    free = threading.Event()
+
+    def slow() -> None:
+        free.wait(1.0)
+
+    with Reactor() as reactor:
+        viewers: list[Viewer] = []
+        told: list[int] = []
+
+        def look() -> None:
+            viewers.append(viewer := Viewer(poise.watch(reactor).url))
+            while viewer.told("state")["level"] == "off":
+                pass
+            while len(told) < ATTEMPTS and min(told, default=AT_ONCE + 1) > AT_ONCE:
+                reactor.call_soon_threadsafe(slow)
+                while (stuck := viewer.told("state")["turn"]["stuck"]) is None:
+                    pass
+                assert stuck["name"].endswith("slow")
+                told.append(stuck["ns"])
+                free.set()
+                while viewer.told("state")["turn"]["stuck"] is not None:
+                    pass
+                free.clear()
+
+        thread, failed = beside(look)
+        turn_until(reactor, lambda: not thread.is_alive())
+        viewers[0].close()
+        assert failed == []
+        assert min(told) <= AT_ONCE, told
 
 
 def test_the_page_goes_with_its_reactor() -> None:

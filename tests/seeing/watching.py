@@ -139,6 +139,9 @@ class FakeViewer:
     def state(self) -> dict[str, Any]:
         return self._watching.next_state()
 
+    def urgent(self) -> bool:
+        return self._watching.take_urgent()
+
     def close(self) -> None:
         if not self._closed:
             self._closed = True
@@ -160,6 +163,7 @@ class FakeWatching:
         self.viewers = 0
         self.attached = 0
         self.told = 0
+        self._urgent = 0
         self._changed = threading.Condition()
 
     def attach(self, *, full: bool = False) -> FakeViewer:
@@ -176,6 +180,16 @@ class FakeWatching:
             self.told += 1
             self._changed.notify_all()
         return told
+
+    def hurry(self, urgent: int = 1) -> None:
+        """So many states are not to wait."""
+        with self._changed:
+            self._urgent = urgent
+
+    def take_urgent(self) -> bool:
+        with self._changed:
+            urgent, self._urgent = self._urgent > 0, max(0, self._urgent - 1)
+        return urgent
 
     def left(self) -> None:
         with self._changed:

@@ -31,6 +31,8 @@ class App {
     this.frozen = null;
     this.replay = false;
     this.note = "";
+    /** @type {"opening" | "open" | "lost" | "refused" | "absent"} */
+    this.status = "opening";
     this.due = false;
     const hands = {
       pause: () => void this.freeze(),
@@ -47,7 +49,10 @@ class App {
     this.plots = new Plots(byId("plots"));
     this.holders = new Holders(hands);
     this.dock = new Dock(hands);
-    onLanguage(() => this.render());
+    onLanguage(() => {
+      this.render();
+      this.#connected();
+    });
     document.addEventListener("keydown", (event) => this.#key(event));
   }
 
@@ -69,14 +74,20 @@ class App {
 
   /** @param {"open" | "lost" | "refused" | "absent"} status */
   connection(status) {
+    this.status = status;
     mark(document.body, "data-connection", status);
     if (status === "absent") {
       this.replay = true;
       void this.freeze();
     }
+    this.#connected();
+  }
+
+  #connected() {
     const at = byId("connection");
-    at.hidden = status === "open" || this.replay;
-    say(at, status === "open" ? "" : text(`page.connection.${status}`));
+    const quiet = this.status === "open" || this.status === "opening";
+    at.hidden = quiet || this.replay;
+    say(at, quiet ? "" : text(`page.connection.${this.status}`));
     if (!at.hidden) say(byId("spoken"), at.textContent ?? "");
   }
 

@@ -19,21 +19,11 @@ def plain(text: object) -> str:
     return str(text).replace("\N{NARROW NO-BREAK SPACE}", " ")
 
 
-class Shown:
-    """The page and what is behind it."""
+class Sight:
+    """What there is to see on a page."""
 
-    def __init__(self, page: Page, feed: FakeFeed, program: Program) -> None:
+    def __init__(self, page: Page) -> None:
         self.page = page
-        self.feed = feed
-        self.program = program
-        self._told = 0
-
-    def tell(self) -> None:
-        """The program tells what is new, and the page shows it."""
-        self._told += 1
-        self.feed.tell(self.program.state())
-        self.until(f"Number(document.body.dataset.states ?? 0) >= {self._told}")
-        self.drawn()
 
     def drawn(self) -> None:
         """What was to be drawn has been."""
@@ -77,6 +67,33 @@ class Shown:
         """The number of the turn that is shown in the strip."""
         return int(self.js('document.getElementById("strip").getAttribute("aria-valuenow")'))
 
+    @property
+    def states(self) -> int:
+        """How many the program has told it."""
+        return int(self.js("document.body.dataset.states ?? 0"))
+
+    def speak(self, language: str) -> None:
+        """Choose the language of the page."""
+        self.page.click(f"[data-speak={language}]")
+        self.until(f'document.documentElement.lang.startsWith("{language}")')
+
+
+class Shown(Sight):
+    """The page and what is behind it."""
+
+    def __init__(self, page: Page, feed: FakeFeed, program: Program) -> None:
+        super().__init__(page)
+        self.feed = feed
+        self.program = program
+        self._told = 0
+
+    def tell(self) -> None:
+        """The program tells what is new, and the page shows it."""
+        self._told += 1
+        self.feed.tell(self.program.state())
+        self.until(f"Number(document.body.dataset.states ?? 0) >= {self._told}")
+        self.drawn()
+
 
 @contextmanager
 def showing(browser: Browser, program: Program, *, told: bool = True) -> Iterator[Shown]:
@@ -90,3 +107,14 @@ def showing(browser: Browser, program: Program, *, told: bool = True) -> Iterato
             shown.until("document.body.dataset.shown !== undefined")
         yield shown
         assert page.complaints == []
+
+
+@contextmanager
+def opened(browser: Browser, url: str) -> Iterator[Sight]:
+    """The page of a real program, showing something."""
+    with browser.page() as page:
+        page.window(1280, 900)
+        page.go(url)
+        sight = Sight(page)
+        sight.until("document.body.dataset.shown !== undefined")
+        yield sight

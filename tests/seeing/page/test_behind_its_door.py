@@ -5,21 +5,17 @@ from __future__ import annotations
 import json
 import socket
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.seeing import perfetto
-from tests.seeing.page.looking import plain
-from tests.support.browser import Browser, Page
-from tests.support.program import program
+from tests.seeing.page.looking import opened
+from tests.support.browser import Browser
+from tests.support.program import PATIENCE, program
 
 pytestmark = [pytest.mark.live, pytest.mark.slow]
-
-PATIENCE = 20_000  # milliseconds
 
 HOSTILE = "<img src=x onerror=document.title='owned'>"
 
@@ -41,51 +37,24 @@ with Reactor() as reactor:
 """
 
 
-def until(page: Page, condition: str) -> None:
-    came = page.js(
-        f"""new Promise(done => {{
-          const end = performance.now() + {PATIENCE};
-          const look = () => {{
-            if ({condition}) done(true);
-            else if (performance.now() > end) done(false);
-            else setTimeout(look, 20);
-          }};
-          look();
-        }})"""
-    )
-    assert came, f"never came: {condition}\n{text(page, 'body')[:2000]}"
-
-
-def text(page: Page, selector: str) -> str:
-    return plain(page.js(f"document.querySelector({json.dumps(selector)})?.textContent ?? ''"))
-
-
-@contextmanager
-def opened(browser: Browser, url: str) -> Iterator[Page]:
-    with browser.page() as page:
-        page.window(1280, 900)
-        page.go(url)
-        yield page
-
-
 def test_a_real_program_is_seen_live_and_stuck_and_gone(browser: Browser) -> None:
     with program([sys.executable, "-c", APP, HOSTILE]) as app:
         url, port = app.line(), app.line()
-        with opened(browser, url) as page:
-            until(page, "document.body.dataset.shown !== undefined")
-            assert f"-c {HOSTILE} · pid" in text(page, "#program")
+        with opened(browser, url) as sight:
+            page = sight.page
+            assert f"-c {HOSTILE} · pid" in sight.text("#program")
             origin, _, token = url.partition("#")
             assert [asked for asked in page.requests if not asked.startswith(origin)] == []
             assert [asked for asked in page.requests if token in asked.partition("#")[0]] == []
             assert page.complaints == []
-            with socket.create_connection(("127.0.0.1", int(port)), PATIENCE / 1000) as client:
+            with socket.create_connection(("127.0.0.1", int(port)), PATIENCE) as client:
                 client.sendall(b"GET /slow HTTP/1.1\r\nHost: localhost\r\n\r\n")
-                until(page, "/stuck/.test(document.querySelector('h1').textContent)")
-            until(page, "/held/.test(document.querySelector('h1').textContent)")
+                sight.until("/stuck/.test(document.querySelector('h1').textContent)")
+            sight.until("/held/.test(document.querySelector('h1').textContent)")
             assert page.js("document.title") != "owned"
             assert page.js("document.querySelectorAll('img').length") == 0
             app.process.kill()
-            until(page, "document.body.dataset.connection === 'lost'")
+            sight.until("document.body.dataset.connection === 'lost'")
 
 
 def test_a_recording_of_a_real_program_is_replayed(browser: Browser, tmp_path: Path) -> None:
@@ -93,12 +62,11 @@ def test_a_recording_of_a_real_program_is_replayed(browser: Browser, tmp_path: P
     recorded(path)
     with (
         program([sys.executable, "-m", "poise", "replay", str(path)]) as replay,
-        opened(browser, replay.line()) as page,
+        opened(browser, replay.line()) as sight,
     ):
-        until(page, "document.body.dataset.mode === 'replay'")
-        until(page, "document.body.dataset.shown !== undefined")
-        assert page.js("document.querySelector('#strip').getAttribute('aria-valuenow') > 0")
-        assert page.complaints == []
+        sight.until("document.body.dataset.mode === 'replay'")
+        assert sight.turn > 0
+        assert sight.page.complaints == []
 
 
 def recorded(path: Path) -> None:
