@@ -104,3 +104,28 @@ def test_without_epoll_only_growth_is_claimed() -> None:
 
     assert [check.holds for check in checks("scaling", records(5.0))] == [True]
     assert [check.holds for check in checks("scaling", records(4.9))] == [False]
+
+
+def grown(at_thousand: int, at_ten_thousand: int) -> dict[str, Any]:
+    def row(model: str, clients: int, memory: int) -> dict[str, Any]:
+        threads, switches = (1, 0.1) if model == "epoll" else (clients + 1, 1.0)
+        return {
+            "model": model,
+            "clients": clients,
+            "memory": memory,
+            "threads": threads,
+            "switches": switches,
+        }
+
+    rows = [
+        row("threads", 1000, 30_000),
+        row("epoll", 1000, at_thousand),
+        row("epoll", 10_000, at_ten_thousand),
+    ]
+    return {"rows": rows, "models": ["threads", "epoll"]}
+
+
+def test_a_loop_is_compared_at_as_many_clients_and_again_at_ten_times_as_many() -> None:
+    assert all(check.holds for check in checks("footprint", grown(3000, 30_000)))
+    assert not one("footprint", grown(3001, 30_000), "memory of the threads").holds
+    assert not one("footprint", grown(3000, 30_001), "10,000 clients").holds
