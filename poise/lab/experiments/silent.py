@@ -101,8 +101,8 @@ EXPERIMENT = Experiment(
         Choice("all", Text("As long as the first one is silent", "第一个沉默多久，就等多久"), right=True),
     ),
     runs=Text(
-        "Each of the eight servers, with one silent client for 0.6 s and five that ask. The server with a timeout waits 0.2 s for each call. Of those that let nobody wait, the least disturbed of three rounds counts.",
-        "八种服务器轮流运行：一个客户端沉默 0.6 秒，另外五个提问。带超时检测的服务器每次调用最多等 0.2 秒。不让人等的服务器各跑三轮，取受干扰最少的一轮。",
+        "Each of the eight servers, with one client that is silent for 0.6 s, or until the five that ask have been answered. The server with a timeout waits 0.2 s for each call. Of those that let nobody wait, the least disturbed of three rounds counts.",
+        "八种服务器轮流运行：一个客户端沉默 0.6 秒（另外五个都得到回答就提前结束），五个提问。带超时检测的服务器每次调用最多等 0.2 秒。不让人等的服务器各跑三轮，取受干扰最少的一轮。",
     ),
     watch=Text(
         "The blocking server is inside recv() of the silent client, and nowhere else. The five are connected, their questions lie in the kernel's buffers, and nobody looks.",
