@@ -8,7 +8,7 @@ from typing import Any
 from poise.lab.clients import silent_and_talkers
 from poise.lab.experiment import Check, Choice, Experiment, Reading, Records
 from poise.lab.figure import Axis, Figure, Span
-from poise.lab.models import MODELS, MULTIPLEXED
+from poise.lab.models import MODELS
 from poise.lab.stage import Stage
 from poise.lab.text import Text
 
@@ -38,7 +38,7 @@ def heard(stage: Stage, port: int) -> dict[str, Any]:
 
 
 def claim(records: Records) -> list[Check]:
-    """The blocking server lets everybody wait for the whole silence, the multiplexed ones nobody."""
+    """The blocking server lets everybody wait for the whole silence, the one with a timeout for that, and the others nobody."""
     checks = []
     for row in records["rows"]:
         delays = row["delays"]
@@ -52,7 +52,16 @@ def claim(records: Records) -> list[Check]:
                     0.95 * records["silence"],
                 )
             )
-        elif row["model"] in MULTIPLEXED:
+        elif row["model"] == "timeout":
+            checks.append(
+                Check(
+                    Text("with a timeout: the shortest wait (ms)", "超时检测：最短的等待（毫秒）"),
+                    min(delays),
+                    ">=",
+                    0.95 * TIMEOUT * 1000,
+                )
+            )
+        else:
             checks.append(
                 Check(
                     Text(f"{name.en}: the usual wait (ms)", f"{name.zh}：通常的等待（毫秒）"),
