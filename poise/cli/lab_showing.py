@@ -30,6 +30,10 @@ GUESS = Text("Your guess, 1 to {most} (Enter: none): ", "你的预测，1 到 {m
 RIGHT = Text("Your guess was right: {text}", "预测正确：{text}")
 WRONG = Text("You guessed: {chosen}\nIt is: {text}", "你的预测：{chosen}\n实际是：{text}")
 ANSWER = Text("The answer: {text}", "答案：{text}")
+NOT_SHOWN = Text(
+    "This run did not show it. A busy machine can do that: run it again.",
+    "这次运行没有显示出来。机器太忙时会这样：请再运行一次。",
+)
 RUNS = Text("What runs:", "运行什么：")
 WATCH = Text("What to watch:", "看什么：")
 CLAIM = Text("What was claimed, and measured:", "断言与实测：")
@@ -182,6 +186,8 @@ def conclusion(experiment: Experiment, result: dict[str, Any], language: str) ->
             sign = "✓" if each["holds"] else "✗"
             numbers = f"{short(each['measured'])} {each['relation']} {short(each['bound'])}"
             yield from wrapped(f"{sign} {each['text'][language]}: {numbers}", indent=2)
+        if result["outcome"] == "not shown":
+            yield from wrapped(NOT_SHOWN.said(language))
         yield ""
     yield from section(WATCH, experiment.watch, language)
     yield from section(MISTAKE, experiment.mistake, language)

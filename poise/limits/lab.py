@@ -12,7 +12,7 @@ class LabLimits(Checked):
         20.0, "seconds", "for one run; then all its processes are killed, for something holds it", low=0.01
     )
     clients: int = limit(
-        2000, "clients", "of one run at most, all of them on this machine; each is two descriptors"
+        10_000, "clients", "of one run at most, all of them on this machine; each is two descriptors"
     )
     events: int = limit(
         1500, "events", "kept of one process for slow motion; further ones are only counted, and that is said"

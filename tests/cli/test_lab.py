@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 from poise.cli.completions import completions
-from poise.cli.lab_showing import numbered, pieces, spoken, wrapped
+from poise.cli.lab_showing import conclusion, numbered, pieces, spoken, wrapped
 from poise.cli.main import CANNOT_START, MAKES_NO_SENSE, main, parser
 from poise.cli.man import man_page
 from poise.lab.experiments import EXPERIMENTS
+from poise.lab.result import result
 from poise.lab.scale import columns
 from tests.support.program import PATIENCE, ROOT
 from tests.support.terminal import terminal
@@ -85,6 +86,26 @@ def test_a_run_tells_the_whole_story(capfd: pytest.CaptureFixture[str]) -> None:
     assert "✗" not in out
     assert "0xb" in out
     assert "To take away:" in out
+
+
+@pytest.mark.parametrize(
+    ("bound", "said"), [(49.0, ""), (51.0, "This run did not show it. A busy machine can do that")]
+)
+def test_a_run_that_did_not_show_it_says_so(bound: float, said: str) -> None:
+    experiment = EXPERIMENTS["silent"]
+    row = {"model": "select", "delays": [bound] * 5, "silent": bound}
+    told = result(
+        experiment,
+        {"models": ["select"], "seed": 1},
+        {"events": [], "left_out": 0, "records": {"silence": 600.0, "rows": [row]}, "text": None},
+        prediction=None,
+        failed=None,
+        began=0.0,
+        seconds=1.0,
+    )
+    out = " ".join("\n".join(conclusion(experiment, told, "en")).split())
+    assert said in out
+    assert ("did not show it" in out) == bool(said)
 
 
 @pytest.mark.slow

@@ -72,10 +72,10 @@ def test_select_and_poll_cost_twenty_epolls_at_a_thousand() -> None:
     assert [check.holds for check in checks("scaling", records(19.9))] == [False] * 2
 
 
-def silence(blocking: float, select: float) -> dict[str, Any]:
+def silence(blocking: float, select: float, timeout: float = 200.0) -> dict[str, Any]:
     rows = [
         {"model": model, "delays": [delay] * 5, "silent": 600.0}
-        for model, delay in (("blocking", blocking), ("timeout", 200.0), ("select", select))
+        for model, delay in (("blocking", blocking), ("timeout", timeout), ("select", select))
     ]
     return {"silence": 600.0, "rows": rows}
 
@@ -83,8 +83,14 @@ def silence(blocking: float, select: float) -> dict[str, Any]:
 def test_one_silent_client_delays_the_blocking_server_by_all_its_silence_and_the_others_by_less_than_50_ms() -> (
     None
 ):
-    assert [check.holds for check in checks("silent", silence(600.0, 49.0))] == [True, True]
-    assert [check.holds for check in checks("silent", silence(500.0, 51.0))] == [False, False]
+    assert [check.holds for check in checks("silent", silence(600.0, 49.0))] == [True, True, True]
+    assert [check.holds for check in checks("silent", silence(500.0, 51.0, 180.0))] == [False, False, False]
+
+
+@pytest.mark.parametrize("model", EXPERIMENTS["silent"].models)
+def test_whichever_server_takes_part_something_is_claimed_of_it(model: str) -> None:
+    row = {"model": model, "delays": [1.0] * 5, "silent": 1.0}
+    assert len(checks("silent", {"silence": 600.0, "rows": [row]})) == 1
 
 
 def test_edge_triggered_leaves_bytes_unread() -> None:
@@ -104,3 +110,28 @@ def test_without_epoll_only_growth_is_claimed() -> None:
 
     assert [check.holds for check in checks("scaling", records(5.0))] == [True]
     assert [check.holds for check in checks("scaling", records(4.9))] == [False]
+
+
+def grown(at_thousand: int, at_ten_thousand: int) -> dict[str, Any]:
+    def row(model: str, clients: int, memory: int) -> dict[str, Any]:
+        threads, switches = (1, 0.1) if model == "epoll" else (clients + 1, 1.0)
+        return {
+            "model": model,
+            "clients": clients,
+            "memory": memory,
+            "threads": threads,
+            "switches": switches,
+        }
+
+    rows = [
+        row("threads", 1000, 30_000),
+        row("epoll", 1000, at_thousand),
+        row("epoll", 10_000, at_ten_thousand),
+    ]
+    return {"rows": rows, "models": ["threads", "epoll"]}
+
+
+def test_a_loop_is_compared_at_as_many_clients_and_again_at_ten_times_as_many() -> None:
+    assert all(check.holds for check in checks("footprint", grown(3000, 30_000)))
+    assert not one("footprint", grown(3001, 30_000), "memory of the threads").holds
+    assert not one("footprint", grown(3000, 30_001), "10,000 clients").holds

@@ -152,8 +152,8 @@ EXPERIMENT = Experiment(
         "两条连接的 fileno()、getpeername()、getsockname()；再把 SO_SNDBUF 依次设为 4 KiB、64 KiB、1 MiB，看 send 每次能取走多少。",
     ),
     watch=Text(
-        "The table of numbers, and how 7 changes its owner. Linux gives twice what was asked: its own book-keeping counts, too.",
-        "看编号表，7 如何换了主人。Linux 给的是所要的两倍：内核自己的管理开销也算在内。",
+        "In slow motion: the number that close() gives back goes to the next socket. In the figure: Linux gives twice what was asked, for its own book-keeping counts, too.",
+        "慢动作里：close() 交还的编号马上给了下一个套接字。图里：Linux 给的是所要的两倍，内核自己的管理开销也算在内。",
     ),
     mistake=Text(
         "Keeping a number after the close: in a table {fileno: object} it soon belongs to somebody else. First take it out, then close.",

@@ -155,8 +155,8 @@ EXPERIMENT = Experiment(
         "向 127.255.255.255 各发一个数据报：不设 SO_BROADCAST 一次，设了一次；再向 127.0.0.1 发一个，同一端口后面有五个套接字。什么都不会离开本机。",
     ),
     watch=Text(
-        "EACCES at first. Then one dot becomes five. Sent to a single address that five share, it reaches one.",
-        "先是 EACCES。然后一个点变成五个。发给五个套接字共用的单播地址，只有一个收到。",
+        "EACCES at first. Then one datagram is heard five times. Sent to a single address that five share, it reaches one.",
+        "先是 EACCES。然后一个数据报有五个接收者听到。发给五个套接字共用的单播地址，只有一个收到。",
     ),
     mistake=Text(
         "Forgetting the option; and assuming that who has been called has heard: a broadcast is UDP, with all that is lost there.",

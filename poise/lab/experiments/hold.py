@@ -188,8 +188,8 @@ EXPERIMENT = Experiment(
         "select 服务器：五个客户端不停 ping，一个客户端要求计算 0、50、200 毫秒；最后把 200 毫秒的计算交给另一个进程。",
     ),
     watch=Text(
-        "One red block in the strip of turns; behind it everybody queues. Nobody's connection is broken, nobody's kernel is slow: the loop does not come back to select.",
-        "时间条上一块红色，后面全在排队。连接没有断，内核也不慢：只是循环回不到 select。",
+        "In slow motion, with 200 ms: one red block in the strip, and behind it everybody queues. Nobody's connection is broken, nobody's kernel is slow: the loop does not come back to select.",
+        "慢动作里，200 毫秒时：时间条上一块红色，后面全在排队。连接没有断，内核也不慢：只是循环回不到 select。",
     ),
     mistake=Text(
         "Computing, or calling anything that blocks, inside a handler.",

@@ -160,8 +160,8 @@ EXPERIMENT = Experiment(
         "select 服务器，六种发送 GET 的方式：整个发、请求不存在的页面、逐字节、断成两段、一包两个、一个半。",
     ),
     watch=Text(
-        "The tape: after each recv the parser is idle, in a line, or in the head. Only an empty line makes a request of it, and then 200 or 404.",
-        "看纸带：每次 recv 之后，解析器处于空闲、一行之中、或请求头之中。遇到空行才成为一个请求，然后回答 200 或 404。",
+        "Byte by byte, many recv make one request; two in one packet are two requests for one recv. In slow motion: nothing is sent before the empty line has come, and then 200 or 404.",
+        "逐字节发，许多次 recv 才凑成一个请求；一包两个，一次 recv 就有两个请求。慢动作里：空行没到就什么也不发，到了才回答 200 或 404。",
     ),
     mistake=Text(
         "data = recv(4096); parse(data): right on the desk of whoever wrote it, wrong in the network.",

@@ -149,7 +149,7 @@ EXPERIMENT = Experiment(
     ),
     takeaway=Text(
         "Put in with |, ask with &, take out with & ~. So one number carries everything that a descriptor waits for.",
-        "用 | 放进去，用 & 查询，用 & ~ 取出来。一个数就能装下一个描述符关注的全部事件。",
+        "用 | 放进去，用 & 查询，用 & ~ 去掉。一个数就能装下一个描述符关注的全部事件。",
     ),
     reading=(
         Reading(

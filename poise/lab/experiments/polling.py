@@ -109,8 +109,8 @@ EXPERIMENT = Experiment(
         "轮询服务器三次：不停顿、每圈停 1 毫秒、每圈停 10 毫秒；再加一次 select。每次都有一个客户端说两句话。",
     ),
     watch=Text(
-        "The strip of turns is solid: EAGAIN, EAGAIN, EAGAIN. A pause makes it cheaper, and every answer later. select is at rest and answers at once.",
-        "时间条被填满：EAGAIN、EAGAIN、EAGAIN。停顿能省 CPU，但每个回答都变晚。select 在睡觉，却立刻回答。",
+        "In slow motion, without a pause: EAGAIN, EAGAIN, EAGAIN. A pause makes it cheaper, and every answer later. select is at rest and answers at once.",
+        "慢动作里，不停顿时：EAGAIN、EAGAIN、EAGAIN。停顿能省 CPU，但每个回答都变晚。select 在睡觉，却立刻回答。",
     ),
     mistake=Text(
         "Busy waiting: a non-blocking socket in a bare loop takes a whole processor to do nothing.",

@@ -142,7 +142,7 @@ EXPERIMENT = Experiment(
         "反复调用 select、poll、epoll，监控的套接字从 10 个到 4000 个，其中一个就绪。select 到描述符 1023 为止。",
     ),
     watch=Text(
-        "Three pens; two climb together, one stays flat.",
+        "Three lines; two climb together, one stays flat.",
         "三条线：两条一起往上爬，一条是平的。",
     ),
     mistake=Text(

@@ -131,8 +131,8 @@ EXPERIMENT = Experiment(
         "一条连接，一次 send 32 MiB，再继续发到内核返回 EAGAIN。然后对端开始读，腾出多少空位就补发多少。",
     ),
     watch=Text(
-        "The pipe in three pieces: the peer's buffer, our side's buffer, both the kernel's, and what is left in the program.",
-        "水管分三段：对端的缓冲区、我方的缓冲区（都在内核里），以及留在程序里的部分。",
+        "The bytes lie in three places: the peer's buffer and our side's buffer, both the kernel's, and what is left in the program.",
+        "字节分在三处：对端的缓冲区、我方的缓冲区（都在内核里），以及留在程序里的部分。",
     ),
     mistake=Text(
         "Ignoring what send returns. It works in every test with small messages, and one day the tail is missing.",

@@ -117,8 +117,8 @@ EXPERIMENT = Experiment(
         "一条连接上 100 次 8 字节的写，用 recv(300) 读：不加任何东西一次，一行一条一次，前面加两字节长度一次。",
     ),
     watch=Text(
-        "The beads melt into one string. recv cuts it wherever it likes: 300 bytes are 37 and a half messages.",
-        "珠子融成了一根线。recv 想在哪儿剪就在哪儿剪：300 字节是 37 条半消息。",
+        "Three bars for a hundred writes: of their borders nothing is left. recv cuts wherever it likes: 300 bytes are 37 and a half messages.",
+        "一百次写只剩下三条，原来的边界不见了。recv 想在哪儿剪就在哪儿剪：300 字节是 37 条半消息。",
     ),
     mistake=Text(
         "Taking one recv for one message. On a fast local network it often works, which makes it worse.",

@@ -104,8 +104,8 @@ EXPERIMENT = Experiment(
         "每客户端一线程的服务器，客户端数 1、100、300、600；每个说一句话，然后全部空闲。",
     ),
     watch=Text(
-        "One lane for each thread, and all of them asleep in recv(). Each answer costs a switch from one thread to another.",
-        "每个线程一条泳道，全都睡在 recv() 里。每个回答都要切换一次线程。",
+        "The line climbs, but slowly: all threads are asleep in recv(), and an idle stack is a few pages. Each answer costs a switch from one thread to another.",
+        "线在往上走，但走得很慢：线程全都睡在 recv() 里，空闲的栈只占几页。每个回答都要切换一次线程。",
     ),
     mistake=Text(
         "Believing that threads are free, or that idle ones are ruinous. What they cost is a switch for each answer, a place in the scheduler, and locks as soon as they share anything.",

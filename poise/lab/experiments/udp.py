@@ -175,8 +175,8 @@ EXPERIMENT = Experiment(
         "1000 个数据报进小缓冲区；同样的字节用 TCP 进同样小的缓冲区；再对一个 1000 字节的数据报 recv(100)。",
     ),
     watch=Text(
-        "Beads fall off where the buffer is full. In TCP the sender stops instead. recv(100) takes 100 bytes, and 900 are gone: the next recv is the next datagram.",
-        "缓冲区一满，珠子就掉了。TCP 则让发送方停下。recv(100) 拿走 100 字节，剩下 900 就没了：下一次 recv 是下一个数据报。",
+        "Two bars: UDP drops what finds the buffer full. In TCP the sender stops instead. recv(100) takes 100 bytes, and 900 are gone: the next recv is the next datagram.",
+        "两条对比：缓冲区一满，UDP 就丢弃；TCP 则让发送方停下。recv(100) 拿走 100 字节，剩下 900 就没了：下一次 recv 是下一个数据报。",
     ),
     mistake=Text(
         "Taking the success of sendto for delivery; and asking recv for less than the largest datagram.",

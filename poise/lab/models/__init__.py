@@ -85,5 +85,3 @@ MODELS: Mapping[str, Model] = {
         ),
     )
 }
-
-MULTIPLEXED = ("select", "poll", "epoll", "epoll-edge")
