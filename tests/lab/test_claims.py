@@ -135,3 +135,18 @@ def test_a_loop_is_compared_at_as_many_clients_and_again_at_ten_times_as_many() 
     assert all(check.holds for check in checks("footprint", grown(3000, 30_000)))
     assert not one("footprint", grown(3001, 30_000), "memory of the threads").holds
     assert not one("footprint", grown(3000, 30_001), "10,000 clients").holds
+
+
+def test_where_the_parser_stands_between_two_reads_is_counted() -> None:
+    def rows(state: str) -> dict[str, Any]:
+        tape = [["b'x'", state, 0]] * 4 + [["b'x'", "idle", 1]]
+        answers = {"missing": [404], "pipelined": [200, 404], "overlapping": [200, 404]}
+        return {
+            "rows": [
+                {"name": name, "statuses": answers.get(name, [200]), "reads": 5, "requests": 2, "tape": tape}
+                for name in ("whole", "missing", "bytes", "cut", "pipelined", "overlapping")
+            ]
+        }
+
+    for state, holds in (("line", True), ("head", True), ("idle", False)):
+        assert one("http", rows(state), "inside a line or the head").holds is holds

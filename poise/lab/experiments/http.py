@@ -117,6 +117,15 @@ def claim(records: Records) -> list[Check]:
             5,
         ),
         Check(
+            Text(
+                "byte by byte: reads that left the parser inside a line or the head",
+                "逐字节：读完之后，解析器仍停在一行或请求头之中的次数",
+            ),
+            sum(state != "idle" for _data, state, _replies in rows["bytes"]["tape"]),
+            ">=",
+            4,
+        ),
+        Check(
             Text("two in one packet: requests for one read", "一包两个：一次读对应的请求数"),
             rows["pipelined"]["requests"] / rows["pipelined"]["reads"],
             ">=",
@@ -160,8 +169,8 @@ EXPERIMENT = Experiment(
         "select 服务器，六种发送 GET 的方式：整个发、请求不存在的页面、逐字节、断成两段、一包两个、一个半。",
     ),
     watch=Text(
-        "Byte by byte, many recv make one request; two in one packet are two requests for one recv. In slow motion: nothing is sent before the empty line has come, and then 200 or 404.",
-        "逐字节发，许多次 recv 才凑成一个请求；一包两个，一次 recv 就有两个请求。慢动作里：空行没到就什么也不发，到了才回答 200 或 404。",
+        "Byte by byte, many recv make one request, and after all but the last the parser is still inside a line or the head; two in one packet are two requests for one recv. In slow motion: nothing is sent before the empty line has come, and then 200 or 404.",
+        "逐字节发，许多次 recv 才凑成一个请求，最后一次之前解析器都停在一行或请求头之中；一包两个，一次 recv 就有两个请求。慢动作里：空行没到就什么也不发，到了才回答 200 或 404。",
     ),
     mistake=Text(
         "data = recv(4096); parse(data): right on the desk of whoever wrote it, wrong in the network.",
