@@ -42,8 +42,9 @@ def test_a_request_makes_the_same_calls_before_and_after_somebody_looked() -> No
         listener = Hello(reactor).listen(("127.0.0.1", 0))
         with socket.create_connection(("127.0.0.1", int(listener.address[1])), PATIENCE) as client:
             turn_until(reactor, lambda: len(reactor._handlers) > 2)
-            for _ in range(3):
-                never = calls_of_a_request(reactor, client)
+            for _ in range(3):  # the first ones are answered by a longer way
+                calls_of_a_request(reactor, client)
+            never = calls_of_a_request(reactor, client)
             assert {"turn", "poll", "recv", "send", "respond"} <= set(never)
             shown = poise.watch(reactor)
             assert calls_of_a_request(reactor, client) == never
