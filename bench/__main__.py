@@ -22,10 +22,11 @@ from bench.peers import ECHO_PEERS, FLOOR, HTTP_PEERS, VARIANTS, echo_before, ht
 from bench.place import Peer
 from bench.report import counted, figures, table
 from bench.result import begun, keep, of_scenario
-from bench.run import UNABLE, start_all, surround, take_turns
+from bench.run import UNABLE, look_at, start_all, surround, take_turns
 from bench.scenarios import ECHO, Scenario
 from bench.servers import Server, pinned
 from bench.starting import measure_start
+from bench.viewer import NoPage
 
 HELP = """\
 Measures Poise beside other servers on this machine, nothing leaves 127.0.0.1.
@@ -212,8 +213,9 @@ def gather(
     turned_away: dict[str, str] = {}
     for server in servers:
         try:
+            look_at(stack, server)
             crowd = surround(stack, server, scenario)
-        except NoCrowd as error:
+        except (NoCrowd, NoPage, OSError) as error:
             turned_away[server.peer.name] = str(error)
             continue
         if crowd is not None:

@@ -319,6 +319,10 @@ HTTP: tuple[Get, ...] = (
         "pollers", "GET of a 1 KiB file, keep-alive, 64 connections, Poise waiting with select and with poll", SMALL,
         peers=("poise", "poise-poll", "poise-select", "nginx"),
     ),
+    Get(
+        "watched", "GET of a 1 KiB file, keep-alive, 64 connections, Poise seen by nobody and by one", SMALL,
+        peers=("poise", "poise-bare", "poise-watched"), least_rounds=30,
+    ),
     Start(
         "start", "from the start of the program to the first byte of a reply", SMALL, least_rounds=20,
         peers=("poise", "http.server", "lighttpd", "nginx"),

@@ -208,6 +208,12 @@ VARIANTS = (
     replace(
         POISE, name="poise-select", about="this checkout, waiting with select", command=poise("--poller", "select")
     ),
+    replace(
+        POISE, name="poise-bare", about="this checkout, without a control socket", command=poise("--no-control")
+    ),
+    replace(
+        POISE, name="poise-watched", about="this checkout, with its live page open", command=poise("--watch"), watched=True
+    ),
     replace(POISE, name="poise-alone", about="this checkout, without the idle connections", alone=True),
     replace(NGINX, name="nginx-alone", about="nginx as it is shipped, without the idle connections", alone=True),
 )  # fmt: skip

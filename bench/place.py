@@ -47,6 +47,7 @@ class Peer:
     announces: bool = True  # prints http://127.0.0.1:PORT/ (or https:, tcp:) when it is listening
     logs: bool = False  # has a log on stderr that cannot be switched off; it must not fill the disk
     alone: bool = False  # without the crowd, where there is one
+    watched: bool = False  # the page that it announces beside its own address is open meanwhile
     folder: Path = ROOT  # the working folder
 
     def missing(self, conditions: Conditions = PLAIN) -> str | None:

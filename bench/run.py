@@ -14,8 +14,9 @@ from bench.load import Sample
 from bench.place import Peer, Place
 from bench.scenarios import Scenario
 from bench.servers import CannotStart, Server, start
+from bench.viewer import NoPage, Viewer
 
-UNABLE = (CannotStart, Unequal, NoCrowd, OSError, subprocess.SubprocessError)
+UNABLE = (CannotStart, Unequal, NoCrowd, NoPage, OSError, subprocess.SubprocessError)
 
 
 def start_all(
@@ -47,6 +48,15 @@ def start_all(
         server.memory = server.private_bytes()
         servers.append(server)
     return servers, skipped
+
+
+def look_at(stack: ExitStack, server: Server) -> Viewer | None:
+    """Open the page of one that is to be watched. Raises NoPage."""
+    if not server.peer.watched:
+        return None
+    viewer = Viewer(server.said)
+    stack.callback(viewer.leave)
+    return viewer
 
 
 def surround(stack: ExitStack, server: Server, scenario: Scenario) -> Crowd | None:

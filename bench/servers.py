@@ -63,6 +63,11 @@ class Server:
             file.truncate(0)
         return count
 
+    @property
+    def said(self) -> Path:
+        """What it has printed."""
+        return self.place.scratch / "stdout"
+
     def stop(self) -> None:
         for number in (signal.SIGTERM, signal.SIGKILL):
             try:
