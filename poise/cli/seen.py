@@ -45,7 +45,11 @@ def show(reactor: Reactor, args: argparse.Namespace) -> list[str]:
     host = args.watch_host
     try:
         shown = watch(
-            reactor, (host or "127.0.0.1", args.watch), anywhere=host is not None, names=args.allow_host
+            reactor,
+            (host or "127.0.0.1", args.watch),
+            anywhere=host is not None,
+            names=args.allow_host,
+            control=False,  # a server offers its own, unless it was told not to
         )
     except (OSError, ValueError, ProgramFault) as error:
         if isinstance(error, MachineFault):
