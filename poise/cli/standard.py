@@ -20,17 +20,18 @@ def occupy() -> None:
             os.open(os.devnull, os.O_RDWR)  # takes the lowest free number, which is this one
 
 
-def write(number: int, text: str) -> None:
+def write(number: int, text: str) -> OSError | None:
     """Write all of ``text``: the few words at the start and in trouble. What comes with every request goes by a Sink.
 
-    A reader that has gone must not end the server, so errors are nobody's concern.
+    A reader that has gone must not end the server, so an error is given back and not raised: few are concerned.
     """
     data = text.encode("utf-8", "backslashreplace")
     try:
         while data:
             data = data[os.write(number, data) :]
-    except OSError:
-        pass
+    except OSError as error:
+        return error
+    return None
 
 
 def say(text: str) -> None:

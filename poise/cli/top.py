@@ -57,34 +57,51 @@ def once(program: attach.Program, look: Look, *, as_json: bool) -> int:
     if not model.state:
         raise MachineFault(errno.ECONNRESET, f"{program.pid}: {why}")
     if as_json:
-        standard.write(standard.OUTPUT, json.dumps(told, indent=2) + "\n")
+        error = standard.write(standard.OUTPUT, json.dumps(told, indent=2) + "\n")
     else:
         room = window()[0] if os.isatty(standard.OUTPUT) else 132
         lines = [painted(line, room, colour=False).rstrip() for line in screen(model, look, room, None)]
-        standard.write(standard.OUTPUT, "\n".join(lines) + "\n")
-    return 0
+        error = standard.write(standard.OUTPUT, "\n".join(lines) + "\n")
+    return written(error)
 
 
 def stream(program: attach.Program) -> int:
-    """All that is told, a line of JSON each, until one of the two goes."""
-    follow(
-        program, {"ask": "watch"}, lambda answer: standard.write(standard.OUTPUT, json.dumps(answer) + "\n")
-    )
+    """All that is told, a line of JSON each, until the program, the person or the reader goes."""
+    errors: list[OSError] = []
+
+    def answered(answer: attach.Answer) -> bool:
+        error = standard.write(standard.OUTPUT, json.dumps(answer) + "\n")
+        if error is not None:
+            errors.append(error)
+        return error is None
+
+    follow(program, {"ask": "watch"}, answered)
+    return written(errors[0] if errors else None)
+
+
+def written(error: OSError | None) -> int:
+    """The exit code. Raises MachineFault for what could not be written; a reader that has seen enough is no error."""
+    if error is not None and not isinstance(error, BrokenPipeError):
+        raise MachineFault(error.errno, f"cannot write what there is to say: {error.strerror}")
     return 0
 
 
 def follow(
     program: attach.Program, question: attach.Answer, answered: Callable[[attach.Answer], object]
 ) -> str:
-    """Ask, and hear all answers; why there are no more."""
+    """Ask, and hear all answers until ``answered`` says False; why there are no more."""
     reasons: list[str] = []
+
+    def heard(answer: attach.Answer) -> None:
+        if answered(answer) is False:
+            ended("nobody listens")
 
     def ended(why: str) -> None:
         reasons.append(why)
         reactor.stop()
 
     with Reactor() as reactor:
-        attach.ask(reactor, program.path, question, answered, ended)
+        reactor.at_close.append(attach.ask(reactor, program.path, question, heard, ended))
         reactor.run()
     return reasons[0]
 

@@ -610,6 +610,40 @@ def test_watch_prints_one_address_and_an_open_page_ends_with_the_process(run: Pa
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("option", "sockets"), [((), 1), (("--no-control",), 0)])
+def test_a_server_with_a_page_is_still_one_program(
+    run: Path, site: Path, option: tuple[str, ...], sockets: int
+) -> None:
+    with serving(site, "--watch", *option) as served:
+        fetch(served.port)
+        if sockets:
+            assert attach.chosen(None).pid == served.pid
+        assert len(attach.running()) == sockets
+
+
+def test_json_ends_when_its_reader_does(control: Control, watching: FakeWatching) -> None:
+    watching.every = 0.01
+    with program([sys.executable, "-m", "poise", "top", "--json"]) as top:
+        assert json.loads(top.line())["hello"] == HELLO
+        assert top.process.stdout is not None
+        top.process.stdout.close()
+        assert top.process.wait(PATIENCE) == 0
+
+
+@pytest.mark.parametrize("options", [["--json"], ["--once"], ["--once", "--json"]])
+def test_what_cannot_be_written_is_an_error(
+    control: Control, options: list[str], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    full = os.open("/dev/full", os.O_WRONLY)
+    monkeypatch.setattr("poise.cli.standard.OUTPUT", full)
+    try:
+        assert main(["top", *options]) == CANNOT_START
+    finally:
+        os.close(full)
+    assert "No space left on device" in capfd.readouterr().err
+
+
+@pytest.mark.slow
 def test_watch_for_others_has_an_address_for_them_and_says_so(run: Path, site: Path) -> None:
     with serving(site, "--watch", "--watch-host", "0.0.0.0") as served:
         urls = [
