@@ -25,7 +25,7 @@ class Deadman:
 
     def __init__(self, patience: float) -> None:
         self.patience = patience
-        self._file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as this does
+        self._file = _file()
         self._armed = False
         _all.add(self)
 
@@ -55,9 +55,17 @@ class Deadman:
 
     def close(self) -> None:
         """Call it off, and close the file. Twice is no error."""
-        self.disarm()
-        _all.discard(self)
-        self._file.close()
+        with _forking:  # a fork would set it again, for a file that is none any more
+            self.disarm()
+            _all.discard(self)
+            self._file.close()
+
+
+def _file() -> IO[bytes]:
+    """A file of nobody else's; in memory where there is such a thing, so that a full disk does not matter."""
+    if hasattr(os, "memfd_create"):
+        return open(os.memfd_create("poise stacks"), "r+b", buffering=0)
+    return tempfile.TemporaryFile()  # pragma: no cover - not on Linux
 
 
 _all: weakref.WeakSet[Deadman] = weakref.WeakSet()

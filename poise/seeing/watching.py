@@ -73,11 +73,16 @@ class Watching:
         with self._lock:
             if self._closed:
                 raise ProgramFault("this watching is over, or its reactor is closed")
-            self.viewers += 1
             if self._looking is None:
-                self._looking = Looking(self.probe, stacks=self._stacks)
-                self._looking.start()
+                looking = Looking(self.probe, stacks=self._stacks)
+                try:
+                    looking.start()
+                except RuntimeError:  # the machine has no thread left
+                    looking.end()
+                    raise
+                self._looking = looking
                 self.reactor.call_soon_threadsafe(self._apply)
+            self.viewers += 1  # when nothing has failed: who did not come does not go
 
     def detach(self) -> None:
         """One viewer less; with the last one everything is taken away. ProgramFault when there is none."""

@@ -18,6 +18,7 @@ from poise.net.listener import listen
 from poise.net.protocol import Protocol
 from poise.net.stream import Stream
 from poise.readiness.interest import READ
+from poise.seeing.looking import Looking
 from poise.seeing.state import Cursor
 from poise.seeing.watching import Watching
 from tests.support.loops import turn_until
@@ -66,6 +67,22 @@ def test_nothing_is_left_behind_the_last_viewer() -> None:
         with pytest.raises(ProgramFault):
             watching.records()
         watching.spend(1, 1)
+
+
+def test_a_viewer_who_could_not_come_is_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_looking: Looking) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with Reactor() as reactor:
+        watching = Watching(reactor, SOON)
+        with monkeypatch.context() as patch:
+            patch.setattr(Looking, "start", refuse)
+            with pytest.raises(RuntimeError):
+                watching.attach()
+        assert watching.viewers == 0
+        watching.attach()
+        watching.detach()
+        assert watchers() == 0
 
 
 def test_another_viewer_begins_anew_even_before_the_loop_has_heard_of_it() -> None:
