@@ -52,6 +52,8 @@ def running(frame: FrameType | None) -> Running | None:
     while frame is not None:
         if frame.f_code.co_name in RUNNING and frame.f_code.co_filename.startswith(PACKAGE):
             known = frame.f_locals
+            if "began" not in known:  # it was interrupted before its first line
+                return None
             callback = known.get("callback")
             name = known.get("name", "") if callback is None else name_of(callback)
             return Running(known["began"], known.get("seat"), short(name))

@@ -5,14 +5,16 @@ from __future__ import annotations
 import faulthandler
 import os
 import signal
+import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from poise.seeing.deadman import Deadman
-from poise.seeing.stacks import culprit, of_text
+from poise.seeing.stacks import PACKAGE, culprit, of_text, running
 
 
 @pytest.mark.slow
@@ -47,6 +49,16 @@ def test_it_writes_nothing_when_it_is_armed_in_time() -> None:
     deadman.disarm()
     assert deadman.taken() == ""
     deadman.close()
+
+
+def test_a_call_that_has_not_come_to_its_first_line_is_none_yet() -> None:
+    """The interpreter may go to another thread before that: then nothing of it is known."""
+    found: dict[str, Any] = {}
+    code = "def _observe_handle():\n    frame = _getframe()\n    return running(frame)\n"
+    names = {"_getframe": sys._getframe, "running": running}
+    exec(compile(code, PACKAGE + "loop/observed.py", "exec"), names, found)
+    names.update(found)
+    assert found["_observe_handle"]() is None
 
 
 @pytest.mark.slow
