@@ -32,9 +32,6 @@ from poise.loop.seat import (
 )
 
 original: Final = events.Handle._run
-LEFT: Final = (
-    4096  # handles that were ready and never ran, because they were cancelled: then they are forgotten
-)
 
 
 class Seen:
@@ -96,6 +93,7 @@ class AsyncioProbe(Observed):
             self.reactor.check_open()
             self._empty()
             self._read_cpu()  # and whose thread it is
+            self.reactor.at_close.append(self.stop)
             self._loop._selector = Seen(self._loop._selector, self)
             observers[self._loop] = self
             events.Handle._run = observed  # type: ignore[method-assign, assignment]  # the one place that all calls go through
@@ -119,6 +117,8 @@ class AsyncioProbe(Observed):
         observers.pop(self._loop, None)
         if not observers:
             events.Handle._run = original  # type: ignore[method-assign]
+        if self.stop in self.reactor.at_close:  # unless it is from there that it is called
+            self.reactor.at_close.remove(self.stop)
         self._ready.clear()
         self._empty()
 
@@ -148,8 +148,7 @@ class AsyncioProbe(Observed):
         self.wait_ns += now - self.turn_began_ns
         self.phase = HANDLE
         self._found = len(ready)
-        if len(self._ready) > LEFT:
-            self._ready.clear()
+        self._ready.clear()  # who was cancelled before it ran: another handle may have its identity by now
         self._cause = BY_POST if asked == 0 else BY_TIMER
         for key, events_ in ready:
             seat = self.seats.get(key.fd) or self._opened(key)

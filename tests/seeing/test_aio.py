@@ -287,6 +287,39 @@ def test_the_page_ends_with_its_loop() -> None:
         AsyncioLoop(loop).check_open()
 
 
+def test_a_loop_that_closes_while_it_is_observed_leaves_nothing_to_others() -> None:
+    loop = asyncio.new_event_loop()
+    probe = AsyncioProbe(AsyncioLoop(loop))
+    loop.call_soon(probe.start)
+    loop.call_soon(loop.stop)
+    loop.run_forever()
+    assert events.Handle._run is not OWN_RUN
+    loop.close()
+    assert events.Handle._run is OWN_RUN
+    assert probe.level is Level.OFF
+
+
+def test_a_call_that_was_cancelled_lends_its_name_to_nobody() -> None:
+    """A handle is known by its identity, which the next one may have as soon as it is gone."""
+
+    async def main() -> None:
+        loop, observing = asyncio.get_running_loop(), Observing()
+        both = socket.socketpair()
+        for each in both:
+            each.send(b"x")
+            # Whichever runs first cancels the other one.
+            loop.add_reader(each, lambda: [loop.remove_reader(one) for one in both])
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # the turn in which the two were ready is over
+        waiting = dict(observing.probe._ready)
+        observing.probe.stop()
+        for each in both:
+            each.close()
+        assert waiting == {}
+
+    asyncio.run(main())
+
+
 ELSEWHERE = """
 import poise, uvloop
 loop = uvloop.new_event_loop()
