@@ -26,6 +26,8 @@ def watching_of(reactor: Reactor) -> Shared:
         found = _shared.get(reactor)
         if found is None:
             found = _shared[reactor] = Shared(Watching(reactor, program=program()))
+            # What is kept holds the reactor that it is kept by, which would then be there for ever.
+            reactor.at_close.append(partial(_shared.pop, reactor, None))
         return found
 
 

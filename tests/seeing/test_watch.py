@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import socket
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -220,6 +222,15 @@ def test_without_a_runtime_folder_there_is_a_page_all_the_same(folder: Path) -> 
         Path(place).write_text("")
     with Reactor() as reactor:
         assert poise.watch(reactor).control is None
+
+
+def test_a_reactor_that_was_watched_and_closed_is_let_go() -> None:
+    with Reactor() as reactor:
+        poise.watch(reactor)
+        kept = weakref.ref(reactor)
+    del reactor
+    gc.collect()
+    assert kept() is None
 
 
 def test_all_doors_of_a_reactor_lead_to_one_watching() -> None:
