@@ -123,7 +123,7 @@ def _figures(model: Model, look: Look, room: int) -> Iterator[Line]:
 def _turn(model: Model, look: Look, room: int) -> Iterator[Line]:
     turn, words = model.state["turn"], look.words
     phase = words[f"phase.{turn['phase']}"]
-    now = f"{words['turn']} {turn['n']}: {phase} {words['for']} {figures.duration(turn['phase_ns'])}"
+    now = figures.filled(words["now"], {"number": str(turn["n"]), "phase": phase, "ns": turn["phase_ns"]})
     wide = max(width(now), STEADY)
     fit = min(SPARKS, room - wide - 2)
     sparks = sparkline(model.turns[-fit:]) if fit > 0 else ""

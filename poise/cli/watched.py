@@ -25,6 +25,8 @@ def watch(args: argparse.Namespace) -> int:
         raise MachineFault(
             "which program? For example: poise watch -- server.py, or: poise watch -- -m package"
         )
+    if words[0] != "-m" and not os.path.exists(words[0]):
+        raise MachineFault(f"there is no program {words[0]!r} here")
     shown: list[str] = []
 
     def show(loop: AnyLoop) -> None:
@@ -54,8 +56,6 @@ def run(words: list[str]) -> None:
         runpy.run_module(words[1], run_name="__main__", alter_sys=True)
         return
     script = words[0]
-    if not os.path.exists(script):
-        raise MachineFault(f"there is no program {script!r} here")
     sys.argv = words
     sys.path[0] = os.path.dirname(os.path.abspath(script))
     runpy.run_path(script, run_name="__main__")
