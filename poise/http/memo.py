@@ -9,7 +9,8 @@ Clients repeat themselves to the byte, so the first key is the whole head as it 
   rate, of a secret or of time;
 * a reply is good until ``good_until``: the earlier of its freshness and the next second (its Date). Then the
   validator looks at every path again that was consulted, present or absent;
-* a head is kept on second sight, so that a stream of unique heads takes no memory (:mod:`poise.http.sights`); a gist at once, unless
+* a head is kept on second sight, or at once beside a gist that is known when its client has said all but the address before; so a
+  stream of unique heads takes no memory (:mod:`poise.http.sights`). A gist is kept at once, unless
   its target has parts that a client makes up, or one of its lines is new: there are only so many files, and habits of clients;
 * what is not there is looked for anew each time, and refused in the words that were kept (:mod:`poise.http.refusals`);
 * memory is bounded in bytes by two generations of a plain dict: when the young one is full it becomes the old
@@ -59,7 +60,7 @@ class Memo:
         if self.refusals is not None and (refusal := self.refusals.find(head)) is not None:
             return refusal
         entry = self._find_gist(head)
-        if entry is not None and self._wants(head):
+        if entry is not None and (self._is_usual(head) or self._wants(head)):
             self._keep(head, entry)
         return entry
 
@@ -132,6 +133,11 @@ class Memo:
         """Whether nothing in ``gist`` is made up: neither its target nor, as far as was ever seen, what it says besides."""
         line, *fields = gist.split(b"\r\n")
         return FREE.isdisjoint(line) and not [field for field in fields if not self._sights.again(field)]
+
+    def _is_usual(self, head: bytes) -> bool:
+        """Whether somebody has said the same of itself before, and asks for an address that nobody makes up: there are only so many."""
+        end = head.find(b"\r")
+        return self._limits.memo_bytes > 0 and FREE.isdisjoint(head[:end]) and self._sights.again(head[end:])
 
     def _wants(self, key: bytes) -> bool:
         """Whether ``key`` was seen before."""
