@@ -37,7 +37,9 @@ class PatientShop(Shop):
     """Another process computes; meanwhile the loop serves others."""
 
     def open(self, address: tuple[str, int]) -> tuple[str, int] | str:
-        offload(self.reactor, sales, 0, to="process")  # to start one takes a tenth of a second: now, not later
+        offload(
+            self.reactor, sales, 0, to="process"
+        )  # to start one takes a tenth of a second: now, not later
         return super().open(address)
 
     def respond(self, request: Request) -> Reply | None:

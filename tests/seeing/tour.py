@@ -30,7 +30,8 @@ STUCK = "/is stuck.* [3-9]\\d\\d.ms /.test(document.querySelector('h1').textCont
 HELD = "/held the loop for/.test(document.querySelector('h1').textContent)"
 FLAGGED = "document.querySelector('tr.flagged:not(.is-closed)')"
 QUEUED = f"{FLAGGED}?.querySelector('.levels').ariaLabel.includes('MiB')"
-SPINS = f"{FLAGGED} && /spins/.test(document.querySelector('h1').textContent)"
+MANY_TURNS = "document.getElementById('number-turns').textContent.includes(',')"
+SPINS = f"{FLAGGED} && {MANY_TURNS} && /spins/.test(document.querySelector('h1').textContent)"
 
 
 @contextmanager
