@@ -7,6 +7,7 @@ moment is left out.
 from __future__ import annotations
 
 import asyncio
+import os
 import weakref
 from collections.abc import Callable, Iterator
 from typing import Any, Final, cast
@@ -175,6 +176,10 @@ class AsyncioLoop:
         """Called when the loop closes, the last one first."""
         self._handlers = Registered(self.loop)
         self._wakeup = self.loop._ssock
+        self._process = os.getpid()
+
+    def hold(self) -> None:
+        """Hear of the loop's end, until ``release()``."""
         self.loop.close = self._closing
 
     def check_open(self) -> None:
@@ -195,7 +200,7 @@ class AsyncioLoop:
         self.loop.__dict__.pop("close", None)
 
     def _closing(self) -> None:
-        while self.at_close:
+        while self.at_close and os.getpid() == self._process:  # a forked child has nothing of ours to end
             self.at_close.pop()()
         self.release()
         self.loop.close()

@@ -34,26 +34,58 @@ def watch_asyncio(
     Raises ProgramFault for a loop whose inside cannot be seen (uvloop, and Windows' proactor), RuntimeError when no loop is
     running, and what ``watch`` raises.
     """
-    side = AsyncioLoop(loop)
-    reactor = cast("Reactor", side)  # all of a reactor that those who look ask for
-    probe = cast("Probe", AsyncioProbe(side))
-    shared = Shared(Watching(reactor, program=program(), probe=probe, loop="asyncio"))
+    seen = seen_of(loop)
     try:
-        server = PageServer(shared, address, anywhere=anywhere, names=names)
+        server = PageServer(seen.shared, address, anywhere=anywhere, names=names)
     except BaseException:
-        side.release()
+        seen.leave()
         raise
-    return AsyncioWatch(side, server, offered(lambda: shared) if control else None)
+    return AsyncioWatch(seen, server, offered(lambda: seen.shared) if control else None)
+
+
+class Seen:
+    """One loop, however many watch it: two probes would write everything down twice."""
+
+    def __init__(self, side: AsyncioLoop) -> None:
+        self.side = side
+        self.reactor = cast("Reactor", side)  # all of a reactor that those who look ask for
+        probe = cast("Probe", AsyncioProbe(side))
+        self.shared = Shared(Watching(self.reactor, program=program(), probe=probe, loop="asyncio"))
+        self.watches = 0
+        side.hold()
+
+    def leave(self) -> None:
+        """One less; with the last one the loop is let go of."""
+        self.watches -= 1
+        if self.watches <= 0:
+            self.side.release()
+            _seen.pop(self.side.loop, None)
+
+
+_seen: dict[AnyLoop, Seen] = {}
+
+
+def seen_of(loop: AnyLoop | None) -> Seen:
+    """What is known of ``loop``, or the running one, which has one watch more now."""
+    side = AsyncioLoop(loop)
+    side.check_open()
+    found = _seen.get(side.loop)
+    if found is None:
+        found = _seen[side.loop] = Seen(side)
+    found.watches += 1
+    return found
 
 
 class AsyncioWatch(Watch):
     """An asyncio loop that can be looked at."""
 
-    def __init__(self, side: AsyncioLoop, server: PageServer, control: Control | None) -> None:
-        super().__init__(cast("Reactor", side), server, control)
-        self._side = side
+    def __init__(self, seen: Seen, server: PageServer, control: Control | None) -> None:
+        super().__init__(seen.reactor, server, control)
+        self._seen: Seen | None = seen
 
     def close(self) -> None:
         """Close the page; nothing of it is left in the loop once that has come to its next turn. Twice is no error."""
         super().close()
-        self._side.release()
+        seen, self._seen = self._seen, None
+        if seen is not None:
+            seen.leave()

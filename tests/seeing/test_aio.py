@@ -289,7 +289,9 @@ def test_the_page_ends_with_its_loop() -> None:
 
 def test_a_loop_that_closes_while_it_is_observed_leaves_nothing_to_others() -> None:
     loop = asyncio.new_event_loop()
-    probe = AsyncioProbe(AsyncioLoop(loop))
+    side = AsyncioLoop(loop)
+    side.hold()
+    probe = AsyncioProbe(side)
     loop.call_soon(probe.start)
     loop.call_soon(loop.stop)
     loop.run_forever()
@@ -340,16 +342,25 @@ def test_a_loop_whose_inside_cannot_be_seen_is_refused() -> None:
         poise.watch_asyncio()
 
 
-def test_an_address_that_is_taken_leaves_no_trace() -> None:
+def test_two_who_watch_one_loop_see_it_with_the_same_eyes() -> None:
     loop = asyncio.new_event_loop()
     try:
-        first = poise.watch_asyncio(loop)
+        first, second = poise.watch_asyncio(loop), poise.watch_asyncio(loop)
+        assert first._seen is second._seen  # type: ignore[attr-defined]
         with pytest.raises((OSError, MachineFault)):
             poise.watch_asyncio(loop, first.address)
-        assert "close" not in vars(loop)
+        second.close()
+        second.close()
+        assert "close" in vars(loop), "the first one still hears of its end"
         first.close()
+        assert "close" not in vars(loop)
+        third = poise.watch_asyncio(loop)
     finally:
         loop.close()
+    with pytest.raises(OSError, match="refused"):
+        Viewer(third.url)
+    with pytest.raises(ProgramFault, match="closed"):
+        poise.watch_asyncio(loop)
 
 
 # -- what is written down ------------------------------------------------------------------------------------------
