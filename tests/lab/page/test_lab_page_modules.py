@@ -80,6 +80,22 @@ def test_numbers_are_written_as_in_the_file_that_is_kept(page: Seen) -> None:
     assert of(page, "ticks", f"{list(NUMBERS)}.map(m.short)") == [plotter.short(number) for number in NUMBERS]
 
 
+@pytest.mark.parametrize(
+    ("ends", "crowded"),
+    [
+        ([(300, 1), (300, 2), (310, 900)], False),  # two can be pushed apart
+        ([(300, 1), (300, 2), (310, 3)], True),
+        ([(300, 1), (900, 2), (310, 3)], False),
+    ],
+)
+def test_names_stand_at_the_ends_of_curves_only_where_there_is_room(
+    page: Seen, ends: list[tuple[int, int]], crowded: bool
+) -> None:
+    series = [{"name": {"en": "s", "zh": "s"}, "points": [[0, 0], [*end]]} for end in ends]
+    axis = "{at: value => value / 1000}"
+    assert of(page, "lines", f"m.crowded({json.dumps(series)}, {axis}, {axis})") is crowded
+
+
 # -- film ---------------------------------------------------------------------------------------------------
 
 
