@@ -16,6 +16,7 @@ from poise.errors import MachineFault
 from poise.lab.experiment import Experiment
 from poise.lab.experiments import EXPERIMENTS
 from poise.lab.machine import in_words
+from poise.lab.models import MODELS
 from poise.lab.result import write
 from poise.lab.running import check, running
 from poise.lab.scale import columns, short
@@ -33,6 +34,10 @@ ANSWER = Text("The answer: {text}", "答案：{text}")
 NOT_SHOWN = Text(
     "This run did not show it. A busy machine can do that: run it again.",
     "这次运行没有显示出来。机器太忙时会这样：请再运行一次。",
+)
+ABSENT = Text(
+    "The question is about this server, which did not take part: {model}. This run does not answer it.",
+    "题目问的服务器没有参加：{model}。这次运行回答不了。",
 )
 RUNS = Text("What runs:", "运行什么：")
 WATCH = Text("What to watch:", "看什么：")
@@ -176,7 +181,7 @@ def conclusion(experiment: Experiment, result: dict[str, Any], language: str) ->
     if result["reason"]:
         yield from wrapped(result["reason"][language])
     else:
-        yield from guess(experiment, result["prediction"], language)
+        yield from guess(experiment, result, language)
         yield ""
         yield textplot(result["figure"], language, min(window_width(), WIDTH))
         yield in_words(result["machine"])
@@ -197,10 +202,13 @@ def conclusion(experiment: Experiment, result: dict[str, Any], language: str) ->
         yield f"  {reading.title.said(language)}  {reading.url}"
 
 
-def guess(experiment: Experiment, prediction: dict[str, Any], language: str) -> Iterator[str]:
+def guess(experiment: Experiment, result: dict[str, Any], language: str) -> Iterator[str]:
     """What was guessed, and what is so."""
     text = experiment.right.text.said(language)
-    if prediction["correct"] is None:
+    prediction = result["prediction"]
+    if not experiment.answered(result["models"]):
+        said = ABSENT.said(language, model=MODELS[experiment.about].title.said(language))
+    elif prediction["correct"] is None:
         said = ANSWER.said(language, text=text)
     elif prediction["correct"]:
         said = RIGHT.said(language, text=text)

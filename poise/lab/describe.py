@@ -26,6 +26,7 @@ def describe(experiment: Experiment) -> dict[str, Any]:
         "reading": [{"title": each.title._asdict(), "url": each.url} for each in experiment.reading],
         "seconds": experiment.seconds,
         "models": list(experiment.models),
+        "about": experiment.about,
         "sources": [
             described(MODELS[name]) for name in dict.fromkeys((*experiment.models, *experiment.sources))
         ],

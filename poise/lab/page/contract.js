@@ -8,7 +8,7 @@
  * @typedef {{model: string, who: string, text: Words, before: string, after: string, line: number, source: string}} Variant
  * @typedef {{
  *   id: string, rows: number[], title: Words, question: Words, choices: Choice[], runs: Words, watch: Words, mistake: Words,
- *   takeaway: Words, reading: {title: Words, url: string}[], seconds: number, models: string[], sources: Model[],
+ *   takeaway: Words, reading: {title: Words, url: string}[], seconds: number, models: string[], about: string, sources: Model[],
  *   variants: Variant[], program: {file: string, source: string},
  * }} Experiment
  * @typedef {{number: number, text: Words, exercises: string[]}} NotesRow

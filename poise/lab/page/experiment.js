@@ -14,7 +14,7 @@ import { predict } from "./predict.js";
 import { link } from "./route.js";
 import { stop } from "./run.js";
 import { Running } from "./starting.js";
-import { claims, sentence } from "./verdict.js";
+import { absent, claims, sentence } from "./verdict.js";
 import { pick, whoInWords } from "./words.js";
 
 /** @typedef {import("./contract.js").About} About */
@@ -135,7 +135,7 @@ export class ExperimentView {
   /** @param {Result} result */
   #see(result) {
     const { correct } = result.prediction;
-    const tone = result.outcome !== "shown" ? "unsure" : correct === null ? "open" : correct ? "right" : "wrong";
+    const tone = result.outcome !== "shown" || absent(this.experiment, result) ? "unsure" : correct === null ? "open" : correct ? "right" : "wrong";
     /** @type {HTMLElement[]} */
     const children = [element("p", { class: `verdict verdict-${tone}` }, sentence(this.experiment, result))];
     if (result.figure) children.push(figure(result));
@@ -171,7 +171,8 @@ export class ExperimentView {
       button.addEventListener("click", () => save(name, ...make()));
       return button;
     });
-    const about = text("lab.keep.about", { events: count(this.session.result?.events.length ?? 0) });
+    const events = this.session.result?.events.length ?? 0;
+    const about = events ? text("lab.keep.about", { events: count(events) }) : text("lab.keep.bare");
     return this.#section("keep", 0, element("p", { class: "quiet" }, about), element("p", { class: "files" }, ...buttons));
   }
 

@@ -302,6 +302,58 @@ def test_the_line_that_runs_can_be_seen(browser: Browser, lab: LabServer) -> Non
         assert seen.js(visible)
 
 
+LIT_IN_SIGHT = """(() => {
+  const frame = document.querySelector('.stage .listing').getBoundingClientRect();
+  const line = document.querySelector('.stage .line[aria-current]').getBoundingClientRect();
+  const dock = document.querySelector('.film-dock').getBoundingClientRect();
+  return line.top >= Math.max(frame.top, 0) && line.bottom <= Math.min(frame.bottom, dock.top, innerHeight);
+})()"""
+
+
+def test_the_line_that_runs_stays_in_sight_when_all_grows(browser: Browser, lab: LabServer) -> None:
+    with looking(browser, lab, "steps") as seen:
+        assert seen.run() == "done"
+        for _ in range(3):
+            seen.js("document.querySelector('.film-turn').click()")
+        seen.js("document.querySelector('.stage').scrollIntoView({block: 'start', behavior: 'instant'})")
+        assert seen.js(LIT_IN_SIGHT)
+        for _ in range(2):  # there and back
+            seen.page.call("Input.dispatchKeyEvent", type="keyDown", key="p", text="p")
+            seen.drawn()
+            assert seen.js(LIT_IN_SIGHT)
+
+
+def test_the_links_of_the_notes_have_room(browser: Browser, lab: LabServer) -> None:
+    with looking(browser, lab) as seen:
+        for language in ("en", "zh"):
+            seen.speak(language)
+            lines = seen.js(
+                "[...document.querySelectorAll('.row-links a')].map(e => e.getClientRects().length)"
+            )
+            assert len(lines) > 20
+            assert set(lines) == {1}
+
+
+def test_a_server_that_took_no_part_is_not_spoken_of(browser: Browser, lab: LabServer) -> None:
+    with looking(browser, lab, "silent") as seen:
+        seen.js("document.querySelector('[data-model=select]').click()")
+        assert seen.run(2) == "done"
+        right = EXPERIMENTS["silent"].right.text.en
+        assert right not in seen.text(".verdict")
+        assert "blocking" in seen.text(".verdict")
+        assert seen.count("[data-answer]") == 0
+
+
+def test_without_calls_there_is_no_trace_to_keep(browser: Browser, lab: LabServer) -> None:
+    with looking(browser, lab, "threads") as seen:
+        assert seen.run() == "done"
+        assert seen.js("[...document.querySelectorAll('[data-file]')].map(e => e.dataset.file)") == [
+            "threads.json",
+            "threads.svg",
+        ]
+        assert "0 calls" not in seen.text("#keep")
+
+
 @pytest.mark.parametrize("place", ["", "silent", "masks", "scaling", "http"])
 def test_it_fits_a_telephone_and_a_projector(browser: Browser, lab: LabServer, place: str) -> None:
     with looking(browser, lab, place) as seen:
