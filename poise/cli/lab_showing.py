@@ -54,7 +54,7 @@ ROWS = Text("rows {rows} of the notes", "讲义第 {rows} 行")
 def list_experiments(args: argparse.Namespace) -> int:
     """``poise lab list``."""
     language = args.lang or spoken(os.environ)
-    standard.write(standard.OUTPUT, listed_json() if args.json else listed(language))
+    standard.report(listed_json() if args.json else listed(language))
     return 0
 
 
@@ -125,7 +125,7 @@ def run(args: argparse.Namespace, experiment: Experiment, language: str) -> int:
     if os.isatty(standard.ERROR):
         standard.write(standard.ERROR, "\r\x1b[K")
     if args.json:
-        standard.write(standard.OUTPUT, json.dumps(result, ensure_ascii=False) + "\n")
+        standard.report(json.dumps(result, ensure_ascii=False) + "\n")
     else:
         show(conclusion(experiment, result, language))
     if args.out:
@@ -263,4 +263,4 @@ def pieces(text: str) -> Iterator[str]:
 def show(lines: Iterator[str]) -> None:
     """Print them."""
     sys.stdout.flush()
-    standard.write(standard.OUTPUT, "\n".join(lines) + "\n")
+    standard.report("\n".join(lines) + "\n")
