@@ -76,7 +76,8 @@ class Experiment(NamedTuple):
 
     ``rows``: which rows of the notes it shows; ``seconds``: about how long it takes; ``models``: those that can be chosen, all of
     which run otherwise; ``sources``: further ones that it runs and whose source is worth a look; ``about``: the one of ``models`` that
-    the question is about, "" when there is nothing to choose. Without it a run says nothing of the question.
+    the question is about, "" when there is nothing to choose. Without it a run says nothing of the question; ``opens``: whose events
+    slow motion begins with, by the name under which they are told.
     """
 
     id: str
@@ -97,6 +98,7 @@ class Experiment(NamedTuple):
     sources: Sequence[str] = ()
     variants: Sequence[Variant] = ()
     about: str = ""
+    opens: str = ""
 
     @property
     def right(self) -> Choice:

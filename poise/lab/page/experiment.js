@@ -15,7 +15,7 @@ import { link } from "./route.js";
 import { stop } from "./run.js";
 import { Running } from "./starting.js";
 import { absent, claims, sentence } from "./verdict.js";
-import { pick, whoInWords } from "./words.js";
+import { pick, read, whoInWords } from "./words.js";
 
 /** @typedef {import("./contract.js").About} About */
 /** @typedef {import("./contract.js").Experiment} Experiment */
@@ -89,7 +89,7 @@ export class ExperimentView {
       title("run", 2),
       element("p", {}, pick(experiment.runs)),
       this.running.node,
-      element("div", { class: "programs" }, ...programs.map(folded)),
+      element("div", { class: "programs" }, ...programs.map((each) => folded({ file: each.file, source: read(each) }))),
     );
   }
 
@@ -185,7 +185,8 @@ export class ExperimentView {
       const model = experiment.sources.find((each) => each.name === name);
       const variant = experiment.variants.find((each) => each.who === who);
       const title = variant ? `${variant.model}: ${pick(variant.text)}` : whoInWords(model ? who.replace(name, pick(model.title).replace(", ", " ")) : who);
-      const program = variant ? { file: model?.file ?? "", source: variant.source } : (model ?? (experiment.program.source ? experiment.program : null));
+      const own = experiment.program.source ? experiment.program : null;
+      const program = variant ? { file: model?.file ?? "", source: read(variant) } : model ? { file: model.file, source: read(model) } : own;
       return { film: new Film(who, result.events.filter((call) => call.who === who)), title, program };
     });
   }
@@ -193,8 +194,9 @@ export class ExperimentView {
   /** Two that are all there are, or that differ in one line, are shown beside each other at once. @param {Lane[]} lanes */
   #film(lanes) {
     const [first = "", second = ""] = lanes.map((lane) => lane.film.who);
+    const opened = lanes.find((lane) => lane.film.who === this.experiment.opens)?.film.who ?? first;
     const pair = lanes.length === 2 || this.experiment.variants.some((variant) => variant.who === second);
-    this.session.film ??= { shown: [first, pair ? second : ""], at: 0 };
+    this.session.film ??= { shown: [opened, pair ? second : ""], at: 0 };
     return new Motion(lanes, this.session.film);
   }
 }
