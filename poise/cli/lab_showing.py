@@ -124,12 +124,14 @@ def run(args: argparse.Namespace, experiment: Experiment, language: str) -> int:
             result = message["result"]
     if os.isatty(standard.ERROR):
         standard.write(standard.ERROR, "\r\x1b[K")
-    if args.json:
-        standard.report(json.dumps(result, ensure_ascii=False) + "\n")
-    else:
-        show(conclusion(experiment, result, language))
-    if args.out:
-        keep(result, Path(args.out), language)
+    try:
+        if args.json:
+            standard.report(json.dumps(result, ensure_ascii=False) + "\n")
+        else:
+            show(conclusion(experiment, result, language))
+    finally:
+        if args.out:
+            keep(result, Path(args.out), language)
     return CODES[result["outcome"]]
 
 
@@ -186,6 +188,10 @@ def conclusion(experiment: Experiment, result: dict[str, Any], language: str) ->
         yield textplot(result["figure"], language, min(window_width(), WIDTH))
         yield in_words(result["machine"])
         yield ""
+        for note in result["figure"]["notes"]:
+            yield from wrapped(note["text"][language])
+            yield from (f"  {line}" for line in note["code"])
+            yield ""
         yield CLAIM.said(language)
         for each in result["claim"]:
             sign = "✓" if each["holds"] else "✗"
