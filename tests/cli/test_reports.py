@@ -41,10 +41,15 @@ def test_a_report_for_which_there_is_no_room_has_failed(
 
 
 @pytest.mark.slow
-def test_a_run_is_not_lost_in_silence(capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_run_is_not_lost_in_silence_and_what_can_be_kept_is(
+    capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
     with no_room():
-        assert main(["lab", "run", "masks", "--json"]) == CANNOT_START
-    assert capfd.readouterr().err == SAID
+        assert main(["lab", "run", "masks", "--json", "--out", str(tmp_path / "kept")]) == CANNOT_START
+    kept, *said = capfd.readouterr().err.splitlines(keepends=True)
+    assert kept.startswith("poise: kept: ")
+    assert said == [SAID]
+    assert (tmp_path / "kept" / "masks.json").exists()
 
 
 def test_nor_is_an_exercise_that_was_checked(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
