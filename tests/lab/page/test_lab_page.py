@@ -379,7 +379,7 @@ def test_without_calls_there_is_no_trace_to_keep(browser: Browser, lab: LabServe
         assert "0 calls" not in seen.text("#keep")
 
 
-@pytest.mark.parametrize("place", ["", "silent", "masks", "scaling", "http"])
+@pytest.mark.parametrize("place", ["", "silent", "masks", "scaling", "http", "hold"])
 def test_it_fits_a_telephone_and_a_projector(browser: Browser, lab: LabServer, place: str) -> None:
     with looking(browser, lab, place) as seen:
         if place:
