@@ -57,7 +57,7 @@ def check(args: argparse.Namespace) -> int:
     else:
         shown = [each for each in found if args.all or differs(each)]
         text = as_text(settings, mistakes, left_out, shown, ends=ends)
-    standard.write(standard.OUTPUT, text)
+    standard.report(text)
     return 1 if mistakes else 0
 
 

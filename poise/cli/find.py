@@ -28,7 +28,7 @@ def find(args: argparse.Namespace) -> int:
         finder = Finder(reactor, done, timeout=args.timeout, ask_at=args.discovery_port)
         reactor.at_close.append(finder.close)
         reactor.run()
-    standard.write(standard.OUTPUT, as_json(servers) if args.json else as_table(servers))
+    standard.report(as_json(servers) if args.json else as_table(servers))
     if not servers:
         standard.say(NOBODY.format(args.discovery_port))
     return 0

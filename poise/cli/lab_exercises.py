@@ -105,7 +105,7 @@ def _exercises(args: argparse.Namespace) -> int:
     except OSError as error:
         raise MachineFault(error.errno, f"cannot write {args.dir}: {error.strerror}") from error
     for path in written:
-        standard.write(standard.OUTPUT, f"{path}\n")
+        standard.report(f"{path}\n")
     for path in left:
         standard.say(f"{path} is there already and was left as it is (--force writes over it)")
     return 0
@@ -145,7 +145,7 @@ def checked(args: argparse.Namespace, path: Path, source: Source, exercise: Exer
 
     def tell(text: str) -> None:
         if not args.json:
-            standard.write(standard.OUTPUT, f"{text}\n")
+            standard.report(f"{text}\n")
 
     tell(speaker.heading(exercise, args.file))
     for result in check(path, source, exercise, limits, everything=args.all):
@@ -157,7 +157,7 @@ def checked(args: argparse.Namespace, path: Path, source: Source, exercise: Exer
     tell(speaker.sum(results))
     if args.json:
         about = speaker.plain(exercise, args.file, results, source)
-        standard.write(standard.OUTPUT, json.dumps(about, indent=2, ensure_ascii=False) + "\n")
+        standard.report(json.dumps(about, indent=2, ensure_ascii=False) + "\n")
     return 0 if all(result.passed for result in results) else FAILED
 
 

@@ -22,7 +22,7 @@ examples:
   poise lab run silent                            asks for your guess when you sit at a terminal
   poise lab run silent --predict all              the guess is given, nobody is asked
   poise lab run silent --model blocking --model select    two servers side by side
-  poise lab run scaling --out runs                keeps scaling.json, scaling.svg and scaling.trace.json
+  poise lab run edge --out runs                   keeps edge.json, edge.svg and edge.trace.json
   poise lab run edge --json                       everything that happened, for a script
   poise lab run edge --lang zh                    in Chinese
 

@@ -16,6 +16,7 @@ from poise.errors import MachineFault
 from poise.lab.experiment import Experiment
 from poise.lab.experiments import EXPERIMENTS
 from poise.lab.machine import in_words
+from poise.lab.models import MODELS
 from poise.lab.result import write
 from poise.lab.running import check, running
 from poise.lab.scale import columns, short
@@ -34,6 +35,10 @@ NOT_SHOWN = Text(
     "This run did not show it. A busy machine can do that: run it again.",
     "这次运行没有显示出来。机器太忙时会这样：请再运行一次。",
 )
+ABSENT = Text(
+    "The question is about this server, which did not take part: {model}. This run does not answer it.",
+    "题目问的服务器没有参加：{model}。这次运行回答不了。",
+)
 RUNS = Text("What runs:", "运行什么：")
 WATCH = Text("What to watch:", "看什么：")
 CLAIM = Text("What was claimed, and measured:", "断言与实测：")
@@ -49,7 +54,7 @@ ROWS = Text("rows {rows} of the notes", "讲义第 {rows} 行")
 def list_experiments(args: argparse.Namespace) -> int:
     """``poise lab list``."""
     language = args.lang or spoken(os.environ)
-    standard.write(standard.OUTPUT, listed_json() if args.json else listed(language))
+    standard.report(listed_json() if args.json else listed(language))
     return 0
 
 
@@ -119,12 +124,14 @@ def run(args: argparse.Namespace, experiment: Experiment, language: str) -> int:
             result = message["result"]
     if os.isatty(standard.ERROR):
         standard.write(standard.ERROR, "\r\x1b[K")
-    if args.json:
-        standard.write(standard.OUTPUT, json.dumps(result, ensure_ascii=False) + "\n")
-    else:
-        show(conclusion(experiment, result, language))
-    if args.out:
-        keep(result, Path(args.out), language)
+    try:
+        if args.json:
+            standard.report(json.dumps(result, ensure_ascii=False) + "\n")
+        else:
+            show(conclusion(experiment, result, language))
+    finally:
+        if args.out:
+            keep(result, Path(args.out), language)
     return CODES[result["outcome"]]
 
 
@@ -176,11 +183,15 @@ def conclusion(experiment: Experiment, result: dict[str, Any], language: str) ->
     if result["reason"]:
         yield from wrapped(result["reason"][language])
     else:
-        yield from guess(experiment, result["prediction"], language)
+        yield from guess(experiment, result, language)
         yield ""
         yield textplot(result["figure"], language, min(window_width(), WIDTH))
         yield in_words(result["machine"])
         yield ""
+        for note in result["figure"]["notes"]:
+            yield from wrapped(note["text"][language])
+            yield from (f"  {line}" for line in note["code"])
+            yield ""
         yield CLAIM.said(language)
         for each in result["claim"]:
             sign = "✓" if each["holds"] else "✗"
@@ -197,10 +208,13 @@ def conclusion(experiment: Experiment, result: dict[str, Any], language: str) ->
         yield f"  {reading.title.said(language)}  {reading.url}"
 
 
-def guess(experiment: Experiment, prediction: dict[str, Any], language: str) -> Iterator[str]:
+def guess(experiment: Experiment, result: dict[str, Any], language: str) -> Iterator[str]:
     """What was guessed, and what is so."""
     text = experiment.right.text.said(language)
-    if prediction["correct"] is None:
+    prediction = result["prediction"]
+    if not experiment.answered(result["models"]):
+        said = ABSENT.said(language, model=MODELS[experiment.about].title.said(language))
+    elif prediction["correct"] is None:
         said = ANSWER.said(language, text=text)
     elif prediction["correct"]:
         said = RIGHT.said(language, text=text)
@@ -255,4 +269,4 @@ def pieces(text: str) -> Iterator[str]:
 def show(lines: Iterator[str]) -> None:
     """Print them."""
     sys.stdout.flush()
-    standard.write(standard.OUTPUT, "\n".join(lines) + "\n")
+    standard.report("\n".join(lines) + "\n")

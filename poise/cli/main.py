@@ -1,6 +1,6 @@
 """The command ``poise``: its parser and its exit codes.
 
-0 all went well; 2 what was typed makes no sense; 3 it makes sense but cannot be started here.
+0 all went well; 2 what was typed makes no sense; 3 it makes sense but cannot be started here, or its report cannot be written.
 """
 
 from __future__ import annotations
@@ -339,14 +339,14 @@ def _watch(args: argparse.Namespace) -> int:
 def _completions(args: argparse.Namespace) -> int:
     from poise.cli.completions import completions
 
-    standard.write(standard.OUTPUT, completions(args.shell, parser()))
+    standard.report(completions(args.shell, parser()))
     return 0
 
 
 def _man(_args: argparse.Namespace) -> int:
     from poise.cli.man import man_page
 
-    standard.write(standard.OUTPUT, man_page(parser()))
+    standard.report(man_page(parser()))
     return 0
 
 

@@ -1,5 +1,7 @@
 """The three standard descriptors, as a server needs them: always there, and never a reason to end.
 
+A command that was asked for a report is another matter: when that cannot be written, it has failed.
+
 Whoever starts a program may have closed some of them. The kernel gives the lowest free number to whatever is opened
 next, so a socket could become number 2, and what is said on stderr would be sent to a client.
 """
@@ -7,6 +9,8 @@ next, so a socket could become number 2, and what is said on stderr would be sen
 from __future__ import annotations
 
 import os
+
+from poise.errors import MachineFault
 
 INPUT, OUTPUT, ERROR = 0, 1, 2
 
@@ -32,6 +36,17 @@ def write(number: int, text: str) -> OSError | None:
     except OSError as error:
         return error
     return None
+
+
+def report(text: str) -> None:
+    """Write to stdout what a command was asked for. Raises MachineFault when that cannot be: then the command has failed."""
+    written(write(OUTPUT, text))
+
+
+def written(error: OSError | None) -> None:
+    """Raises MachineFault for what could not be written; a reader that has seen enough is no error."""
+    if error is not None and not isinstance(error, BrokenPipeError):
+        raise MachineFault(error.errno, f"cannot write what there is to say: {error.strerror}")
 
 
 def say(text: str) -> None:

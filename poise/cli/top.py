@@ -57,12 +57,12 @@ def once(program: attach.Program, look: Look, *, as_json: bool) -> int:
     if not model.state:
         raise MachineFault(errno.ECONNRESET, f"{program.pid}: {why}")
     if as_json:
-        error = standard.write(standard.OUTPUT, json.dumps(told, indent=2) + "\n")
+        standard.report(json.dumps(told, indent=2) + "\n")
     else:
         room = window()[0] if os.isatty(standard.OUTPUT) else 132
         lines = [painted(line, room, colour=False).rstrip() for line in screen(model, look, room, None)]
-        error = standard.write(standard.OUTPUT, "\n".join(lines) + "\n")
-    return written(error)
+        standard.report("\n".join(lines) + "\n")
+    return 0
 
 
 def stream(program: attach.Program) -> int:
@@ -76,13 +76,7 @@ def stream(program: attach.Program) -> int:
         return error is None
 
     follow(program, {"ask": "watch"}, answered)
-    return written(errors[0] if errors else None)
-
-
-def written(error: OSError | None) -> int:
-    """The exit code. Raises MachineFault for what could not be written; a reader that has seen enough is no error."""
-    if error is not None and not isinstance(error, BrokenPipeError):
-        raise MachineFault(error.errno, f"cannot write what there is to say: {error.strerror}")
+    standard.written(errors[0] if errors else None)
     return 0
 
 

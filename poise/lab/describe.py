@@ -1,9 +1,13 @@
-"""An experiment as plain data, for a page or a script: every text in all languages, and the source of what runs."""
+"""An experiment as plain data, for a page or a script: every text in all languages, and the source of what runs.
+
+The source of a model is there as its file has it, and with its comments in Chinese; the lines are the same.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
+from poise.lab.chinese import in_chinese
 from poise.lab.experiment import Experiment, Variant
 from poise.lab.models import MODELS, Model
 
@@ -26,6 +30,8 @@ def describe(experiment: Experiment) -> dict[str, Any]:
         "reading": [{"title": each.title._asdict(), "url": each.url} for each in experiment.reading],
         "seconds": experiment.seconds,
         "models": list(experiment.models),
+        "about": experiment.about,
+        "opens": experiment.opens,
         "sources": [
             described(MODELS[name]) for name in dict.fromkeys((*experiment.models, *experiment.sources))
         ],
@@ -42,6 +48,7 @@ def described(model: Model) -> dict[str, Any]:
         "available": model.available,
         "file": f"poise/lab/models/{model.room}.py",
         "source": model.source(),
+        "chinese": in_chinese(model.source()),
     }
 
 
@@ -59,4 +66,6 @@ def changed(variant: Variant) -> dict[str, Any]:
         "after": change.after,
         "line": line,
         "source": source,
+        "chinese": in_chinese(source),
+        "chinese_before": in_chinese(model.source()).splitlines()[line - 1].strip(),
     }

@@ -75,7 +75,9 @@ class Experiment(NamedTuple):
     """One file of ``experiments/``.
 
     ``rows``: which rows of the notes it shows; ``seconds``: about how long it takes; ``models``: those that can be chosen, all of
-    which run otherwise; ``sources``: further ones that it runs and whose source is worth a look.
+    which run otherwise; ``sources``: further ones that it runs and whose source is worth a look; ``about``: the one of ``models`` that
+    the question is about, "" when there is nothing to choose. Without it a run says nothing of the question; ``opens``: whose events
+    slow motion begins with, by the name under which they are told.
     """
 
     id: str
@@ -95,9 +97,15 @@ class Experiment(NamedTuple):
     models: Sequence[str] = ()
     sources: Sequence[str] = ()
     variants: Sequence[Variant] = ()
+    about: str = ""
+    opens: str = ""
 
     @property
     def right(self) -> Choice:
         """The guess that is right."""
         (right,) = [choice for choice in self.choices if choice.right]
         return right
+
+    def answered(self, models: Sequence[str]) -> bool:
+        """Whether a run of these models says something of the question."""
+        return not self.about or self.about in models

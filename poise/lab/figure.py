@@ -35,6 +35,13 @@ class Span(NamedTuple):
     state: str
 
 
+class Note(NamedTuple):
+    """What stands beneath a figure: a sentence, and lines of a program or of its stack that it is about."""
+
+    text: Text
+    code: Sequence[str] = ()
+
+
 class Figure(NamedTuple):
     """What is drawn. Which of the fields are used depends on the kind."""
 
@@ -47,6 +54,7 @@ class Figure(NamedTuple):
     rows: Sequence[tuple[Text, Sequence[Span]]] = ()
     lamps: Sequence[tuple[Text, int]] = ()
     bits: Sequence[tuple[str, int]] = ()
+    notes: Sequence[Note] = ()
 
     def as_json(self) -> dict[str, Any]:
         """As lists and dicts, texts in all languages."""
@@ -72,6 +80,7 @@ class Figure(NamedTuple):
             ],
             "lamps": [{"name": name._asdict(), "mask": mask} for name, mask in self.lamps],
             "bits": [[name, bit] for name, bit in self.bits],
+            "notes": [{"text": each.text._asdict(), "code": list(each.code)} for each in self.notes],
         }
 
 

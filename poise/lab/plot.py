@@ -30,6 +30,7 @@ GREY = "#999999"
 STYLE = (
     ".poise-figure{color:#1b1b1b;font:12px system-ui,'Noto Sans CJK SC','PingFang SC','Microsoft YaHei',sans-serif;"
     "font-variant-numeric:tabular-nums}@media (prefers-color-scheme:dark){.poise-figure{color:#e6e6e6}}"
+    ".poise-figure .code{font-family:ui-monospace,monospace;white-space:pre}"
 )
 REFERENCE = {"en": "grey: a reference run, {machine}", "zh": "灰色：参考运行，{machine}"}
 LOG = {"en": "logarithmic", "zh": "对数刻度"}
@@ -50,6 +51,13 @@ def svg(figure: Json, language: str, machine: dict[str, Any], reference: Json | 
     for number, line in enumerate(below, 1):
         parts.append(text(16, height + number * LINE, line, size=11, opacity=0.7))
     height += len(below) * LINE + 12
+    for note in figure["notes"]:
+        parts.append(text(16, height + LINE, note["text"][language]))
+        parts += [
+            text(32, height + LINE * number, line, size=11, kind="code")
+            for number, line in enumerate(note["code"], 2)
+        ]
+        height += LINE * (1 + len(note["code"])) + 12
     title = escape(figure["title"][language])
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="poise-figure" viewBox="0 0 {WIDTH:g} {height:g}" '
@@ -246,9 +254,11 @@ def text(
     size: int = 12,
     weight: int = 400,
     opacity: float = 1,
+    kind: str = "",
 ) -> str:
     """A line of text; attributes that say the usual are left out."""
     more = f' text-anchor="{anchor}"' if anchor != "start" else ""
     more += f' font-weight="{weight}"' if weight != 400 else ""
     more += f' opacity="{opacity:g}"' if opacity != 1 else ""
+    more += f' class="{kind}"' if kind else ""
     return f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size}"{more}>{escape(said)}</text>'

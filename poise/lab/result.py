@@ -9,7 +9,7 @@ Fields: ``format`` "poise-lab-1", ``experiment``, ``models``, ``seed``, ``machin
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -47,7 +47,7 @@ def result(
         "seconds": round(seconds, 3),
         "outcome": outcome(claim, cannot=bool(kept["text"]), failed=failed is not None),
         "reason": reason,
-        "prediction": predicted(experiment, prediction),
+        "prediction": predicted(experiment, prediction, job["models"]),
         "claim": claim,
         "figure": None if records is None else experiment.figure(records).as_json(),
         "reference": reference(experiment.id),
@@ -82,19 +82,21 @@ def outcome(claim: list[dict[str, Any]], *, cannot: bool, failed: bool) -> str:
     return "shown" if all(check["holds"] for check in claim) else "not shown"
 
 
-def predicted(experiment: Experiment, chosen: str | None) -> dict[str, Any]:
-    """What was guessed, beside what is so."""
+def predicted(experiment: Experiment, chosen: str | None, models: Sequence[str]) -> dict[str, Any]:
+    """What was guessed, beside what is so; nobody was right or wrong when the server that is asked about took no part."""
     right = experiment.right.id
-    return {"chosen": chosen, "right": right, "correct": None if chosen is None else chosen == right}
+    unknown = chosen is None or not experiment.answered(models)
+    return {"chosen": chosen, "right": right, "correct": None if unknown else chosen == right}
 
 
 def write(of: dict[str, Any], folder: Path, language: str) -> list[Path]:
-    """Write ``ID.json``, ``ID.svg`` and ``ID.trace.json``; returns their paths. Raises OSError."""
+    """Write ``ID.json``, ``ID.svg`` and ``ID.trace.json``, those that there is something for; returns their paths. Raises OSError."""
     folder.mkdir(parents=True, exist_ok=True)
     files = {".json": json.dumps(of, ensure_ascii=False, indent=1) + "\n"}
     if of["figure"] is not None:
         files[".svg"] = plot.svg(of["figure"], language, of["machine"], of["reference"])
-    files[".trace.json"] = json.dumps(trace.trace(of), ensure_ascii=False) + "\n"
+    if of["events"]:
+        files[".trace.json"] = json.dumps(trace.trace(of), ensure_ascii=False) + "\n"
     written = []
     for ending, text in files.items():
         path = folder / (of["experiment"] + ending)

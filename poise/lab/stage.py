@@ -20,6 +20,7 @@ from poise.lab import lifeline
 from poise.lab.descriptors import allow
 from poise.lab.events import Recorder, now
 from poise.lab.experiment import Cannot
+from poise.lab.holding import Watch
 from poise.lab.models import MODELS, Change
 from poise.lab.models.service import Service, WebConversation
 from poise.lab.tapped import TappedSocket, replacements
@@ -161,15 +162,19 @@ class Stage:
         change: Change | None = None,
         name: str = "",
         quiet: bool = False,
+        watched: bool = False,
         **options: Any,
     ) -> Iterator[Server]:
         """A model, serving on a free port; its events are told when it has stopped.
 
-        ``quiet`` records nothing, for measurements that a recorder would disturb.
+        ``quiet`` records nothing, for measurements that a recorder would disturb; ``watched`` looks at who holds its loop and
+        keeps that as ``held`` (:mod:`poise.lab.holding`).
         """
         recorder = Recorder(name or model, self.began)
         serve = MODELS[model].load(change, {} if quiet else replacements(recorder))
-        with self.serving_by(serve, recorder, service=service, quiet=quiet, **options) as server:
+        with self.serving_by(
+            serve, recorder, service=service, quiet=quiet, watched=watched, **options
+        ) as server:
             yield server
 
     @contextmanager
@@ -180,6 +185,7 @@ class Stage:
         *,
         service: Service = WebConversation,
         quiet: bool = False,
+        watched: bool = False,
         **options: Any,
     ) -> Iterator[Server]:
         """The same with any function that takes a listener and a service, as a model's ``serve`` does."""
@@ -187,7 +193,8 @@ class Stage:
             port = int(listener.getsockname()[1])
             # Blocked until the child has its handler, so that a stop that comes at once is not the end of it.
             signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
-            child = self.fork(lambda: _serve(serve, listener, service, recorder, quiet, options))
+            watch = Watch(self.began) if watched else None
+            child = self.fork(lambda: _serve(serve, listener, service, recorder, quiet, watch, options))
             signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
         server = Server(recorder.who, port, child)
         try:
@@ -209,6 +216,7 @@ def _serve(
     service: Service,
     recorder: Recorder,
     quiet: bool,
+    watch: Watch | None,
     options: Mapping[str, Any],
 ) -> dict[str, Any]:
     def stop(_signal: int, _frame: object) -> None:
@@ -222,7 +230,10 @@ def _serve(
     before = usage(os.getpid())
     try:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
-        serve(listener, service, **options)
+        if watch is None:
+            serve(listener, service, **options)
+        else:
+            watch.run(serve, listener, service, **options)
     except Stopped:
         used = usage(os.getpid()).since(before)._asdict()
-    return {**recorder.kept(), "usage": used}
+    return {**recorder.kept(), "usage": used, "held": watch and watch.longest}

@@ -108,6 +108,31 @@ def test_a_run_that_did_not_show_it_says_so(bound: float, said: str) -> None:
     assert ("did not show it" in out) == bool(said)
 
 
+@pytest.mark.parametrize(("models", "answered"), [(["select"], False), (["blocking", "select"], True)])
+def test_a_server_that_took_no_part_is_not_spoken_of(models: list[str], answered: bool) -> None:
+    experiment = EXPERIMENTS["silent"]
+    rows = [{"model": model, "delays": [600.0] * 5, "silent": 600.0} for model in models]
+    told = result(
+        experiment,
+        {"models": models, "seed": 1},
+        {"events": [], "left_out": 0, "records": {"silence": 600.0, "rows": rows}, "text": None},
+        prediction="all",
+        failed=None,
+        began=0.0,
+        seconds=1.0,
+    )
+    out = " ".join("\n".join(conclusion(experiment, told, "en")).split())
+    assert told["prediction"]["correct"] is (True if answered else None)
+    assert ("did not take part: blocking." in out) is not answered
+    assert ("Your guess was right" in out) is answered
+
+
+@pytest.mark.slow
+def test_a_run_without_calls_leaves_no_trace(tmp_path: Path) -> None:
+    assert main(["lab", "run", "threads", "--json", "--out", str(tmp_path)]) in (0, 1)
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["threads.json", "threads.svg"]
+
+
 @pytest.mark.slow
 def test_a_run_in_chinese_with_a_right_guess(capfd: pytest.CaptureFixture[str]) -> None:
     assert main(["lab", "run", "masks", "--predict", "false", "--lang", "zh"]) == 0

@@ -27,6 +27,7 @@ from poise.seeing.control import Control
 from poise.seeing.trace import recording, trace
 from tests.seeing import perfetto
 from tests.seeing.watching import HELLO, HOSTILE, RECORDS, FakeWatching, row, state
+from tests.support.full import FULL, no_room
 from tests.support.load import load
 from tests.support.program import PATIENCE, program, serving
 from tests.support.terminal import Terminal, terminal
@@ -233,6 +234,24 @@ def test_once_as_json_is_one_object(control: Control, capfd: pytest.CaptureFixtu
 def test_once_in_chinese(control: Control, capfd: pytest.CaptureFixture[str]) -> None:
     assert main(["top", "--once", "--lang", "zh"]) == 0
     assert "谁" not in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["--once"], ["--once", "--json"], ["--json"]])
+def test_a_state_that_cannot_be_written_is_a_failure_and_ends_it(
+    control: Control, words: list[str], capfd: pytest.CaptureFixture[str]
+) -> None:
+    with no_room():
+        assert main(["top", *words]) == CANNOT_START
+    assert capfd.readouterr().err == "poise: cannot write what there is to say: No space left on device\n"
+
+
+def test_a_recording_that_cannot_be_written_is_a_failure(
+    control: Control, capfd: pytest.CaptureFixture[str]
+) -> None:
+    if not os.path.exists(FULL):
+        pytest.skip(f"this system has no {FULL}")
+    assert main(["trace", "-o", FULL, "--seconds", "0.1"]) == CANNOT_START
+    assert "cannot write /dev/full: No space left on device" in capfd.readouterr().err
 
 
 def test_without_a_terminal_it_says_what_there_is(

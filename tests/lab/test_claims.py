@@ -93,6 +93,31 @@ def test_whichever_server_takes_part_something_is_claimed_of_it(model: str) -> N
     assert len(checks("silent", {"silence": 600.0, "rows": [row]})) == 1
 
 
+def held(worst: float, moved: float, inside: dict[str, int]) -> dict[str, Any]:
+    looks = sum(inside.values())
+    found = {"at": 1.0, "ms": 190.0, "looks": looks, "inside": inside, "stack": []} if looks else None
+    return {
+        "rows": [
+            {"hold": 200, "worker": False, "worst": worst, "held": found, "points": [(0.0, worst)]},
+            {"hold": 200, "worker": True, "worst": moved, "held": None, "points": [(0.0, moved)]},
+        ]
+    }
+
+
+def test_who_held_the_loop_is_found() -> None:
+    assert all(check.holds for check in checks("hold", held(200.0, 1.0, {"compute": 20})))
+    assert not one("hold", held(200.0, 1.0, {"compute": 17, "read": 3}), "compute()").holds
+    assert not one("hold", held(200.0, 1.0, {}), "compute()").holds
+    assert not one("hold", held(130.0, 1.0, {"compute": 20}), "worst ping").holds
+
+
+def test_who_held_the_loop_is_said_beneath_the_figure() -> None:
+    by, nobody = EXPERIMENTS["hold"].figure(held(200.0, 1.0, {"compute": 20})).notes
+    assert "20 looks in a row" in by.text.en
+    assert "190 毫秒" in by.text.zh
+    assert "nobody held" in nobody.text.en
+
+
 def test_edge_triggered_leaves_bytes_unread() -> None:
     rows = [
         {"again": 1, "left": 990, "first": 1, "after": 1},

@@ -81,6 +81,17 @@ def test_ink_is_the_colour_of_the_page() -> None:
     assert re.search(r"(?:href|src)=", text) is None
 
 
+def test_what_is_noted_stands_beneath_whole() -> None:
+    figure = {
+        **BARS,
+        "notes": [{"text": {"en": "held by", "zh": "占住"}, "code": ["a.py:1 f  g()", "a.py:9 g  1"]}],
+    }
+    root = drawn(figure)
+    assert words(root)[-3:] == ["held by", "a.py:1 f  g()", "a.py:9 g  1"]
+    lowest = max(float(each.get("y", "")) for each in root.iter(f"{SVG}text"))
+    assert lowest < float(root.get("viewBox", "").split()[3])
+
+
 def test_a_logarithmic_axis_says_so() -> None:
     assert "cost (µs, logarithmic)" in words(drawn(LINES))
     assert "代价 (µs, 对数刻度)" in words(drawn(LINES, "zh"))

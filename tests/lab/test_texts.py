@@ -32,6 +32,12 @@ def test_the_terms_of_the_notes_are_used() -> None:
     assert [term for term in TERMS if term not in said] == []
 
 
+def test_a_server_has_one_name_except_where_the_notes_are_quoted() -> None:
+    said = [text["zh"] for each in EXPERIMENTS.values() for _path, text in texts(describe(each))]
+    assert [text for text in said if "服务端" in text] == [EXPERIMENTS["hold"].takeaway.zh]
+    assert any("服务器" in text for text in said)
+
+
 def test_a_fault_would_be_found() -> None:
     assert faults({"a": {"en": "something", "zh": ""}}) != []
     assert faults({"a": {"en": "something", "zh": "something else"}}) != []

@@ -14,7 +14,8 @@ from typing import Any, NoReturn
 from poise.lab import lifeline
 from poise.lab.clients import connected
 from poise.lab.experiment import Check, Choice, Experiment, Reading, Records
-from poise.lab.figure import Axis, Figure, Series
+from poise.lab.figure import Axis, Figure, Note, Series
+from poise.lab.holding import in_words
 from poise.lab.models.service import Conversation, Service
 from poise.lab.stage import Stage
 from poise.lab.text import Text
@@ -109,14 +110,21 @@ def run(stage: Stage) -> dict[str, Any]:
     rows = []
     for number, hold in enumerate(HOLDS):
         stage.progress(number / (len(HOLDS) + 1), f"{hold} ms")
-        with stage.serving("select", service=partial(Working, hold), name=f"select, {hold} ms") as server:
-            rows.append({"hold": hold, "worker": False, **seen(stage, server.port)})
+        with stage.serving("select", service=partial(Working, hold), name=lane(hold), watched=True) as server:
+            points = seen(stage, server.port)
+        rows.append({"hold": hold, "worker": False, "held": server.kept["held"], **points})
     stage.progress(len(HOLDS) / (len(HOLDS) + 1), "worker")
     recorder = stage.recorder("with a worker")
     moved: Callable[..., None] = partial(serve_with_worker, milliseconds=HOLDS[-1])
-    with stage.serving_by(moved, recorder, quiet=True) as server:
-        rows.append({"hold": HOLDS[-1], "worker": True, **seen(stage, server.port)})
+    with stage.serving_by(moved, recorder, quiet=True, watched=True) as server:
+        points = seen(stage, server.port)
+    rows.append({"hold": HOLDS[-1], "worker": True, "held": server.kept["held"], **points})
     return {"rows": rows}
+
+
+def lane(hold: int) -> str:
+    """Under which name its events are told."""
+    return f"select, {hold} ms"
 
 
 def seen(stage: Stage, port: int) -> dict[str, Any]:
@@ -147,6 +155,15 @@ def claim(records: Records) -> list[Check]:
             "<=",
             0.5,
         ),
+        Check(
+            Text(
+                "looks at the loop while it was held that found it in compute(), of all",
+                "循环被占住时看它在哪里：在 compute() 里的次数占比",
+            ),
+            held["held"]["inside"].get(compute.__name__, 0) / held["held"]["looks"] if held["held"] else 0.0,
+            ">=",
+            0.9,
+        ),
     ]
 
 
@@ -160,6 +177,27 @@ def figure(records: Records) -> Figure:
         x=Axis(Text("time", "时间"), Text("ms", "毫秒")),
         y=Axis(Text("answer after", "多久得到回答"), Text("ms", "毫秒")),
         series=[Series(named(row), [(x, y) for x, y in row["points"]]) for row in records["rows"]],
+        notes=[note(row) for row in records["rows"][-2:]],
+    )
+
+
+def note(row: Records) -> Note:
+    """Who held the loop, with the whole stack."""
+    name, held = named(row), row["held"]
+    if held is None:
+        return Note(
+            Text(
+                f"{name.en}: whenever the server was looked at, nobody held its loop.",
+                f"{name.zh}：每次去看服务器，都没有谁占住它的循环。",
+            )
+        )
+    said = {"ms": round(held["ms"]), "looks": held["looks"]}
+    return Note(
+        Text(
+            f"{name.en}: this call held the loop. {{looks}} looks in a row found the server in it, for {{ms}} ms:",
+            f"{name.zh}：占住循环的是这个调用。连续 {{looks}} 次去看，服务器都在里面，历时 {{ms}} 毫秒：",
+        ).filled(**said),
+        in_words(held["stack"]),
     )
 
 
@@ -188,8 +226,8 @@ EXPERIMENT = Experiment(
         "select 服务器：五个客户端不停 ping，一个客户端要求计算 0、50、200 毫秒；最后把 200 毫秒的计算交给另一个进程。",
     ),
     watch=Text(
-        "In slow motion, with 200 ms: one red block in the strip, and behind it everybody queues. Nobody's connection is broken, nobody's kernel is slow: the loop does not come back to select.",
-        "慢动作里，200 毫秒时：时间条上一块红色，后面全在排队。连接没有断，内核也不慢：只是循环回不到 select。",
+        "The stack under the figure says who holds the loop: from the loop's own line down to the one that computes. In slow motion, with 200 ms: one red block in the strip, and behind it everybody queues. Nobody's connection is broken, nobody's kernel is slow: the loop does not come back to select.",
+        "图下的调用栈说出谁占住了循环：从循环自己的那一行，一直到正在计算的那一行。慢动作里，200 毫秒时：时间条上一块红色，后面全在排队。连接没有断，内核也不慢：只是循环回不到 select。",
     ),
     mistake=Text(
         "Computing, or calling anything that blocks, inside a handler.",
@@ -210,4 +248,5 @@ EXPERIMENT = Experiment(
     figure=figure,
     seconds=2.5,
     sources=("select",),
+    opens=lane(HOLDS[-1]),
 )

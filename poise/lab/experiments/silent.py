@@ -137,4 +137,5 @@ EXPERIMENT = Experiment(
     figure=figure,
     seconds=2.0,
     models=tuple(MODELS),
+    about="blocking",
 )

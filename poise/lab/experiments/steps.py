@@ -166,4 +166,5 @@ EXPERIMENT = Experiment(
     figure=figure,
     seconds=1.0,
     models=("select", "poll", "epoll"),
+    about="select",
 )

@@ -135,6 +135,7 @@ EXPERIMENT = Experiment(
     figure=figure,
     seconds=5.0,
     models=("select", "poll", "epoll"),
+    about="select",
     variants=tuple(
         Variant(model, f"{model}, always", change, Text("always watched for writing", "始终关注写"))
         for model, change in ALWAYS.items()

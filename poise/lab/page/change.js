@@ -3,7 +3,7 @@
 import { element } from "../../seeing/page/dom.js";
 import { text } from "../../seeing/page/texts.js";
 import { listing } from "./listing.js";
-import { pick } from "./words.js";
+import { pick, read } from "./words.js";
 
 /** @typedef {import("./contract.js").Experiment} Experiment */
 /** @typedef {import("./contract.js").Variant} Variant */
@@ -37,7 +37,7 @@ export function changes(experiment, motion) {
 /** @param {Experiment} experiment @param {Variant} variant @param {Motion | null} motion @returns {HTMLElement[]} */
 function change(experiment, variant, motion) {
   const file = experiment.sources.find((each) => each.name === variant.model)?.file ?? variant.model;
-  const { node } = listing({ file, source: variant.source }, { changed: variant.line, before: variant.before });
+  const { node } = listing({ file, source: read(variant) }, { changed: variant.line, before: read({ source: variant.before, chinese: variant.chinese_before }) });
   const parts = [element("p", { class: "quiet" }, text("lab.change.where", { file, line: variant.line })), node];
   const whos = motion?.lanes.map((lane) => lane.film.who) ?? [];
   const before = whos.find((who) => who === variant.model) ?? whos.find((who) => who !== variant.who && who.startsWith(`${variant.model},`));

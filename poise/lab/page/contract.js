@@ -4,11 +4,12 @@
  * @typedef {{en: string, zh: string}} Words one meaning in two languages
  *
  * @typedef {{id: string, text: Words, right: boolean}} Choice
- * @typedef {{name: string, title: Words, many: boolean, available: boolean, file: string, source: string}} Model
- * @typedef {{model: string, who: string, text: Words, before: string, after: string, line: number, source: string}} Variant
+ * @typedef {{name: string, title: Words, many: boolean, available: boolean, file: string, source: string, chinese: string}} Model
+ * @typedef {{model: string, who: string, text: Words, before: string, after: string, line: number, source: string, chinese: string,
+ *   chinese_before: string}} Variant
  * @typedef {{
  *   id: string, rows: number[], title: Words, question: Words, choices: Choice[], runs: Words, watch: Words, mistake: Words,
- *   takeaway: Words, reading: {title: Words, url: string}[], seconds: number, models: string[], sources: Model[],
+ *   takeaway: Words, reading: {title: Words, url: string}[], seconds: number, models: string[], about: string, opens: string, sources: Model[],
  *   variants: Variant[], program: {file: string, source: string},
  * }} Experiment
  * @typedef {{number: number, text: Words, exercises: string[]}} NotesRow
@@ -25,9 +26,10 @@
  * @typedef {{label: Words, unit: Words, log: boolean}} Axis
  * @typedef {{name: Words, points: [number, number][]}} Series
  * @typedef {{start: number, end: number, state: string}} Span
+ * @typedef {{text: Words, code: string[]}} Note
  * @typedef {{
  *   kind: "lines" | "bars" | "spans" | "lamps", title: Words, x: Axis | null, y: Axis | null, series: Series[], labels: Words[],
- *   rows: {name: Words, spans: Span[]}[], lamps: {name: Words, mask: number}[], bits: [string, number][],
+ *   rows: {name: Words, spans: Span[]}[], lamps: {name: Words, mask: number}[], bits: [string, number][], notes: Note[],
  * }} Figure
  *
  * @typedef {{text: Words, measured: number, relation: ">=" | "<=" | "==", bound: number, holds: boolean}} Check

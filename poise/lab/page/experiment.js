@@ -14,8 +14,8 @@ import { predict } from "./predict.js";
 import { link } from "./route.js";
 import { stop } from "./run.js";
 import { Running } from "./starting.js";
-import { claims, sentence } from "./verdict.js";
-import { pick, whoInWords } from "./words.js";
+import { absent, claims, sentence } from "./verdict.js";
+import { pick, read, whoInWords } from "./words.js";
 
 /** @typedef {import("./contract.js").About} About */
 /** @typedef {import("./contract.js").Experiment} Experiment */
@@ -89,7 +89,7 @@ export class ExperimentView {
       title("run", 2),
       element("p", {}, pick(experiment.runs)),
       this.running.node,
-      element("div", { class: "programs" }, ...programs.map(folded)),
+      element("div", { class: "programs" }, ...programs.map((each) => folded({ file: each.file, source: read(each) }))),
     );
   }
 
@@ -135,7 +135,7 @@ export class ExperimentView {
   /** @param {Result} result */
   #see(result) {
     const { correct } = result.prediction;
-    const tone = result.outcome !== "shown" ? "unsure" : correct === null ? "open" : correct ? "right" : "wrong";
+    const tone = result.outcome !== "shown" || absent(this.experiment, result) ? "unsure" : correct === null ? "open" : correct ? "right" : "wrong";
     /** @type {HTMLElement[]} */
     const children = [element("p", { class: `verdict verdict-${tone}` }, sentence(this.experiment, result))];
     if (result.figure) children.push(figure(result));
@@ -171,7 +171,8 @@ export class ExperimentView {
       button.addEventListener("click", () => save(name, ...make()));
       return button;
     });
-    const about = text("lab.keep.about", { events: count(this.session.result?.events.length ?? 0) });
+    const events = this.session.result?.events.length ?? 0;
+    const about = events ? text("lab.keep.about", { events: count(events) }) : text("lab.keep.bare");
     return this.#section("keep", 0, element("p", { class: "quiet" }, about), element("p", { class: "files" }, ...buttons));
   }
 
@@ -184,7 +185,8 @@ export class ExperimentView {
       const model = experiment.sources.find((each) => each.name === name);
       const variant = experiment.variants.find((each) => each.who === who);
       const title = variant ? `${variant.model}: ${pick(variant.text)}` : whoInWords(model ? who.replace(name, pick(model.title).replace(", ", " ")) : who);
-      const program = variant ? { file: model?.file ?? "", source: variant.source } : (model ?? (experiment.program.source ? experiment.program : null));
+      const own = experiment.program.source ? experiment.program : null;
+      const program = variant ? { file: model?.file ?? "", source: read(variant) } : model ? { file: model.file, source: read(model) } : own;
       return { film: new Film(who, result.events.filter((call) => call.who === who)), title, program };
     });
   }
@@ -192,8 +194,9 @@ export class ExperimentView {
   /** Two that are all there are, or that differ in one line, are shown beside each other at once. @param {Lane[]} lanes */
   #film(lanes) {
     const [first = "", second = ""] = lanes.map((lane) => lane.film.who);
+    const opened = lanes.find((lane) => lane.film.who === this.experiment.opens)?.film.who ?? first;
     const pair = lanes.length === 2 || this.experiment.variants.some((variant) => variant.who === second);
-    this.session.film ??= { shown: [first, pair ? second : ""], at: 0 };
+    this.session.film ??= { shown: [opened, pair ? second : ""], at: 0 };
     return new Motion(lanes, this.session.film);
   }
 }

@@ -31,8 +31,15 @@ export function figure(result) {
     element("figcaption", {}, pick(drawn.title)),
     picture,
     ...notes,
+    ...drawn.notes.map(beneath),
     table(drawn),
   );
+}
+
+/** @param {import("./contract.js").Note} note @returns {HTMLElement} */
+function beneath({ text: words, code }) {
+  const lines = element("pre", { class: "listing noted", tabindex: 0, role: "group", "aria-label": pick(words) }, element("code", {}, code.join("\n")));
+  return element("div", { class: "note" }, element("p", {}, pick(words)), code.length ? lines : "");
 }
 
 /** @param {Figure} figure @returns {[string[], string[][]]} heads and rows */

@@ -11,6 +11,7 @@
 const LONG = 1000; // microseconds: a call that takes longer has waited
 const BUSY = 20_000; // microseconds between two calls: then the program has computed
 const ALIKE = 4; // calls back: a recorder counts those that come again and again so far back
+const LISTED = /^(select$|e?poll\.)/; // calls about a list; only epoll's is the kernel's own, the others hand theirs over each time
 const WAITS = new Set(["select", "poll.poll", "epoll.poll", "sleep"]);
 const BITS = /** @type {Record<string, number>} */ ({
   IN: 0x1,
@@ -32,7 +33,10 @@ const BITS = /** @type {Record<string, number>} */ ({
  *   inside: Call | null, closed: boolean,
  * }} Thing a descriptor: `asked` and `told` are masks, `got` and `gave` bytes, `inside` a call on it that has not returned
  */
-/** @typedef {{moment: Moment, turn: number, things: Thing[], asleep: Call | null}} Scene `asleep`: a call for no descriptor in particular */
+/**
+ * @typedef {{moment: Moment, turn: number, things: Thing[], asleep: Call | null, keeps: boolean | null}} Scene `asleep`: a call for no
+ *   descriptor in particular; `keeps`: whether the kernel keeps the list of what is asked for, null when nobody hands it one
+ */
 
 export class Film {
   /** @param {string} who @param {Call[]} calls in their order */
@@ -44,8 +48,6 @@ export class Film {
       .flatMap((call, index) => [...momentsOf(call, zero), ...computing(calls, index, zero)])
       .sort((a, b) => a.at - b.at);
     this.turns = calls.filter((call) => call.step === "submit").length;
-    /** Whether the kernel keeps what is asked for, from one turn to the next. */
-    this.keeps = calls.some((call) => call.call.startsWith("epoll."));
     this.known = knownFromTheStart(calls);
   }
 
@@ -62,7 +64,14 @@ export class Film {
       if (moment.call.fd === null) asleep = moment.over ? null : moment.call;
       apply(things, moment, moment === last);
     }
-    return { moment: last, turn, things: [...things.values()].sort((a, b) => a.fd - b.fd), asleep };
+    return { moment: last, turn, things: [...things.values()].sort((a, b) => a.fd - b.fd), asleep, keeps: this.#keeps(index) };
+  }
+
+  /** What the latest call about a list says, before which the first one's is as good. @param {number} index of a moment */
+  #keeps(index) {
+    const listed = (/** @type {Moment} */ { call }) => LISTED.test(call.call);
+    const found = this.moments.slice(0, index + 1).findLast(listed) ?? this.moments.find(listed);
+    return found ? found.call.call.startsWith("epoll.") : null;
   }
 }
 
@@ -121,10 +130,10 @@ function newcomer(call) {
 function apply(things, { call, over }, present) {
   const own = call.fd === null ? undefined : things.get(call.fd);
   if (own) own.inside = over ? null : call;
-  if (call.watched) for (const [fd, mask] of Object.entries(call.watched)) set(things, fd, "asked", mask);
+  if (call.watched) for (const each of things.values()) each.asked = call.watched[each.fd] ?? 0;
   if (call.step === "submit") for (const each of things.values()) each.told = 0;
   if (!over) return;
-  if (call.ready) for (const [fd, mask] of Object.entries(call.ready)) set(things, fd, "told", mask);
+  if (call.ready) for (const each of things.values()) each.told = call.ready[each.fd] ?? each.told;
   const made = newcomer(call);
   if (made) things.set(made.fd, thing(made.fd, "client", made.peer));
   if (!own) return;
@@ -136,12 +145,6 @@ function apply(things, { call, over }, present) {
     own.closed = true;
     if (!present) things.delete(own.fd);
   }
-}
-
-/** @param {Map<number, Thing>} things @param {string} fd @param {"asked" | "told"} what @param {number} mask */
-function set(things, fd, what, mask) {
-  const found = things.get(Number(fd));
-  if (found) found[what] = mask;
 }
 
 /** @param {string} args "5, IN|ET" @returns {number} */

@@ -19,7 +19,7 @@ export function kept(session) {
   const all = [[`${id}.json`, () => ["application/json", `${JSON.stringify(result, null, 1)}\n`]]];
   const picture = files?.svg[spoken()];
   if (picture) all.push([`${id}.svg`, () => ["image/svg+xml", picture]]);
-  if (files) all.push([`${id}.trace.json`, () => ["application/json", `${JSON.stringify(files.trace)}\n`]]);
+  if (files && result.events.length) all.push([`${id}.trace.json`, () => ["application/json", `${JSON.stringify(files.trace)}\n`]]);
   return all;
 }
 

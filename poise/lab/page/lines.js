@@ -24,6 +24,7 @@ const UPlot = /** @type {{new (options: object, data: (number | null)[][], host:
 const HEIGHT = 24; // rem
 const DASHES = [[], [10, 5], [3, 4], [12, 4, 3, 4]];
 const FEW = 40; // points that are marked one by one
+const SAME = { wide: 0.4, high: 0.07 }; // of the plot: ends that are nearer than that share a place for their names
 const NARROW = 36; // rem: then names stand above the plot and not at the ends of the curves
 
 /** @param {Figure} figure @param {Figure | null} behind @returns {HTMLElement} */
@@ -64,7 +65,7 @@ function made(figure, behind, frame, say) {
   const across = scale(every.flatMap((each) => each.points.map(([x]) => x)), figure.x?.log ?? false);
   const up = scale(every.flatMap((each) => each.points.map(([, y]) => y)), figure.y?.log ?? false);
   const longest = Math.max(...own.map((each) => columns(pick(each.name))));
-  const right = width < NARROW * rem ? rem : Math.min(longest * 0.46 + 1.5, 16) * rem;
+  const right = width < NARROW * rem || crowded(own, across, up) ? rem : Math.min(longest * 0.46 + 1.5, 16) * rem;
   const font = `${rem * 0.875}px system-ui, sans-serif`;
   const look = { stroke: colour("quiet"), font, labelFont: font, grid: { stroke: colour("line"), width: 1 }, ticks: { show: false } };
   const axes = [
@@ -95,6 +96,18 @@ function made(figure, behind, frame, say) {
     aligned(every),
     frame,
   );
+}
+
+/**
+ * Whether three curves or more end in one place: pushed apart, their names would stand beside other curves, so the legend has to do.
+ * @param {Series[]} own @param {Scale} across @param {Scale} up @returns {boolean}
+ */
+export function crowded(own, across, up) {
+  const ends = own.map((each) => {
+    const [x, y] = each.points.at(-1) ?? [0, 0];
+    return { x: across.at(x), y: up.at(y) };
+  });
+  return ends.some(({ x, y }) => ends.filter((end) => Math.abs(end.x - x) < SAME.wide && Math.abs(end.y - y) < SAME.high).length > 2);
 }
 
 /** @param {Scale} along */

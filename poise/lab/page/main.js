@@ -80,8 +80,17 @@ function startSize() {
     } catch {
       // A browser that keeps nothing still grows.
     }
-    keepPlace(() => set(size));
+    keepPlace(() => {
+      set(size);
+      view?.entered();
+    }, lookedAt());
   });
+}
+
+/** The line that is lit, or else the section that one reads. @returns {Element | undefined} */
+function lookedAt() {
+  const parts = [...document.querySelectorAll(".stage .line[aria-current]"), ...document.querySelectorAll("article > section")];
+  return parts.find((part) => part.getBoundingClientRect().bottom > 0 && part.getBoundingClientRect().top < innerHeight);
 }
 
 /** @param {KeyboardEvent} event */

@@ -2,6 +2,7 @@
 
 import { element, mark } from "../../seeing/page/dom.js";
 import { text } from "../../seeing/page/texts.js";
+import { absent } from "./verdict.js";
 import { pick } from "./words.js";
 
 /** @typedef {import("./contract.js").Experiment} Experiment */
@@ -14,7 +15,7 @@ import { pick } from "./words.js";
  * @returns {HTMLElement}
  */
 export function predict(experiment, session, changed) {
-  const over = session.result !== null && session.result.claim.length > 0;
+  const over = session.result !== null && session.result.claim.length > 0 && !absent(experiment, session.result);
   const rows = experiment.choices.map((choice, index) => {
     const own = session.result?.prediction.chosen === choice.id;
     const input = element("input", { type: "radio", name: "choice", value: choice.id, disabled: session.status === "running" });

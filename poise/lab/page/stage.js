@@ -29,12 +29,13 @@ export function stage(lane) {
   const turn = element("span", { class: "turn-number" });
   const kernel = { does: element("p", { class: "does" }), answer: element("p", { class: "answer-state" }) };
   const own = { call: element("p", { class: "code call" }), answer: element("p", { class: "code answer" }), why: element("p", { class: "why quiet" }) };
+  const list = element("span", { class: "list-kept" });
   const go = arrow("go");
   const come = arrow("come");
   const crossing = element(
     "div",
     { class: "crossing" },
-    element("p", { class: "side" }, text("lab.kernel"), film.turns ? ` · ${text(film.keeps ? "lab.kernel.keeps" : "lab.kernel.forgets")}` : ""),
+    element("p", { class: "side" }, text("lab.kernel"), list),
     element("p", { class: "side side-line" }),
     element("p", { class: "side" }, text("lab.program"), program ? element("small", {}, ` ${program.file.split("/").at(-1)}`) : ""),
     kernel.does,
@@ -65,6 +66,7 @@ export function stage(lane) {
       const { call, over, busy } = scene.moment;
       STEPS.forEach((step, place) => mark(/** @type {Element} */ (steps[place]), "aria-current", step === call.step ? "step" : null));
       say(turn, film.turns ? text("lab.turn", { n: scene.turn, turns: film.turns }) : "");
+      say(list, scene.keeps === null ? "" : ` · ${text(scene.keeps ? "lab.kernel.keeps" : "lab.kernel.forgets")}`);
       say(own.call, written(call, brief(call.args)));
       mark(own.call, "title", call.args.length > READABLE ? written(call, call.args) : null);
       say(kernel.does, told("does", call.call));

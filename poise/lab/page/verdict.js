@@ -15,9 +15,16 @@ const SIGNS = { ">=": "≥", "<=": "≤", "==": "=" };
 export function sentence(experiment, result) {
   if (result.outcome === "cannot" || result.outcome === "failed") return result.reason ? pick(result.reason) : text("lab.failed");
   if (result.outcome === "not shown") return text("lab.not.shown");
+  const missing = absent(experiment, result);
+  if (missing) return text("lab.absent", { model: pick(missing.title) });
   const right = pick(rightChoice(experiment).text);
   if (result.prediction.correct === null) return text("lab.answer", { right });
   return text(result.prediction.correct ? "lab.right" : "lab.wrong", { right });
+}
+
+/** The server that the question is about, when it took no part. @param {Experiment} experiment @param {Result} result */
+export function absent(experiment, result) {
+  return result.models.includes(experiment.about) ? undefined : experiment.sources.find((each) => each.name === experiment.about);
 }
 
 /** @param {Experiment} experiment */

@@ -9,6 +9,11 @@ export function pick(words) {
   return /** @type {Record<string, string>} */ (words)[spoken()] ?? words.en;
 }
 
+/** A program's source with its comments in the reader's language, if it is there in both. @param {{source: string, chinese?: string}} program @returns {string} */
+export function read({ source, chinese }) {
+  return spoken() === "zh" ? (chinese ?? source) : source;
+}
+
 /** What a run calls one of its programs, in words: "program, half-close". @param {string} who @returns {string} */
 export function whoInWords(who) {
   const parts = who.split(", ").map((part) => (known(`lab.who.${part}`) ? text(`lab.who.${part}`) : part));

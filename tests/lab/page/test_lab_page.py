@@ -17,6 +17,7 @@ from poise.lab.result import result
 from poise.lab.server import LabServer
 from tests.lab.languages import CHINESE
 from tests.lab.page.looking import Seen, looking
+from tests.lab.page.test_lab_accessibility import faults
 from tests.support.browser import Browser
 
 pytestmark = [pytest.mark.live, pytest.mark.slow]
@@ -60,6 +61,17 @@ def test_an_experiment_is_guessed_run_and_drawn(
             steps_through(seen)
         if language == "zh":
             assert not left_in_english(seen)
+        else:
+            assert seriously_wrong(seen) == []
+
+
+def seriously_wrong(seen: Seen) -> list[str]:
+    """What axe-core finds on the page with all of it opened; nothing where it cannot be had, which its own tests tell."""
+    seen.js("document.querySelectorAll('details').forEach(each => each.open = true)")
+    try:
+        return faults(seen)
+    except pytest.skip.Exception:
+        return []
 
 
 def steps_through(seen: Seen) -> None:
@@ -300,9 +312,74 @@ def test_the_line_that_runs_can_be_seen(browser: Browser, lab: LabServer) -> Non
             assert seen.js(visible)
         seen.speak("zh")
         assert seen.js(visible)
+        assert "# 2. 提交：程序在这里睡下" in seen.text(".stage .listing")
 
 
-@pytest.mark.parametrize("place", ["", "silent", "masks", "scaling", "http"])
+LIT_IN_SIGHT = """(() => {
+  const frame = document.querySelector('.stage .listing').getBoundingClientRect();
+  const line = document.querySelector('.stage .line[aria-current]').getBoundingClientRect();
+  const dock = document.querySelector('.film-dock').getBoundingClientRect();
+  return line.top >= Math.max(frame.top, 0) && line.bottom <= Math.min(frame.bottom, dock.top, innerHeight);
+})()"""
+
+
+def test_the_line_that_runs_stays_in_sight_when_all_grows(browser: Browser, lab: LabServer) -> None:
+    with looking(browser, lab, "steps") as seen:
+        assert seen.run() == "done"
+        for _ in range(3):
+            seen.js("document.querySelector('.film-turn').click()")
+        seen.js("document.querySelector('.stage').scrollIntoView({block: 'start', behavior: 'instant'})")
+        assert seen.js(LIT_IN_SIGHT)
+        for _ in range(2):  # there and back
+            seen.page.call("Input.dispatchKeyEvent", type="keyDown", key="p", text="p")
+            seen.drawn()
+            assert seen.js(LIT_IN_SIGHT)
+
+
+def test_the_links_of_the_notes_have_room(browser: Browser, lab: LabServer) -> None:
+    with looking(browser, lab) as seen:
+        for language in ("en", "zh"):
+            seen.speak(language)
+            lines = seen.js(
+                "[...document.querySelectorAll('.row-links a')].map(e => e.getClientRects().length)"
+            )
+            assert len(lines) > 20
+            assert set(lines) == {1}
+
+
+def test_a_server_that_took_no_part_is_not_spoken_of(browser: Browser, lab: LabServer) -> None:
+    with looking(browser, lab, "silent") as seen:
+        seen.js("document.querySelector('[data-model=select]').click()")
+        assert seen.run(2) == "done"
+        right = EXPERIMENTS["silent"].right.text.en
+        assert right not in seen.text(".verdict")
+        assert "blocking" in seen.text(".verdict")
+        assert seen.count("[data-answer]") == 0
+
+
+def test_who_held_the_loop_is_named_with_its_stack(browser: Browser, lab: LabServer) -> None:
+    with looking(browser, lab, "hold") as seen:
+        assert seen.run() == "done"
+        stack = seen.text(".noted")
+        assert stack.splitlines()[0].startswith("by_select.py:")
+        assert re.search(r"Working\.line_received +compute\(self\._milliseconds\)", stack)
+        assert seen.count(".note") == 2
+        # Slow motion begins with the server that is held longest.
+        assert seen.js("document.querySelector('.motion select').value") == "select, 200 ms"
+        assert seen.count(".cut-busy") >= 1
+
+
+def test_without_calls_there_is_no_trace_to_keep(browser: Browser, lab: LabServer) -> None:
+    with looking(browser, lab, "threads") as seen:
+        assert seen.run() == "done"
+        assert seen.js("[...document.querySelectorAll('[data-file]')].map(e => e.dataset.file)") == [
+            "threads.json",
+            "threads.svg",
+        ]
+        assert "0 calls" not in seen.text("#keep")
+
+
+@pytest.mark.parametrize("place", ["", "silent", "masks", "scaling", "http", "hold"])
 def test_it_fits_a_telephone_and_a_projector(browser: Browser, lab: LabServer, place: str) -> None:
     with looking(browser, lab, place) as seen:
         if place:

@@ -102,6 +102,13 @@ def test_each_text_is_in_its_own_language() -> None:
     assert languages.faults([own, words]) == []
 
 
+def test_one_word_for_one_thing() -> None:
+    """A server is 服务器, except where the notes are quoted; what a program waits for is 关注, as in the notes."""
+    said = "\n".join(CHINESE.values())
+    assert not re.search("服务端|关心|标记", said)
+    assert "关注" in CHINESE["lab.step.mark"]
+
+
 def test_every_text_that_the_page_asks_for_is_there() -> None:
     asked = set(re.findall(r"""["'`](lab\.[\w.]+?)["'`]""", source())) - {"lab.json"}
     assert len(asked) > 60

@@ -80,6 +80,22 @@ def test_numbers_are_written_as_in_the_file_that_is_kept(page: Seen) -> None:
     assert of(page, "ticks", f"{list(NUMBERS)}.map(m.short)") == [plotter.short(number) for number in NUMBERS]
 
 
+@pytest.mark.parametrize(
+    ("ends", "crowded"),
+    [
+        ([(300, 1), (300, 2), (310, 900)], False),  # two can be pushed apart
+        ([(300, 1), (300, 2), (310, 3)], True),
+        ([(300, 1), (900, 2), (310, 3)], False),
+    ],
+)
+def test_names_stand_at_the_ends_of_curves_only_where_there_is_room(
+    page: Seen, ends: list[tuple[int, int]], crowded: bool
+) -> None:
+    series = [{"name": {"en": "s", "zh": "s"}, "points": [[0, 0], [*end]]} for end in ends]
+    axis = "{at: value => value / 1000}"
+    assert of(page, "lines", f"m.crowded({json.dumps(series)}, {axis}, {axis})") is crowded
+
+
 # -- film ---------------------------------------------------------------------------------------------------
 
 
@@ -191,8 +207,32 @@ def test_epoll_keeps_what_it_was_asked_for(page: Seen) -> None:
         call(3, "epoll.unregister", 4, step="mark", args="4"),
     ]
     assert [things(scene)[4]["asked"] for scene in scenes(page, calls)] == [1, 5, 0]
-    assert of(page, "film", f"new m.Film('epoll', {json.dumps(calls)}).keeps")
-    assert not of(page, "film", f"new m.Film('select', {json.dumps(CALLS)}).keeps")
+
+
+def test_whose_list_it_is_depends_on_the_call(page: Seen) -> None:
+    calls = [
+        call(1, "accept", 3, result="(fd 5, ('127.0.0.1', 40312))"),
+        wait(2, 0, {"3": 1, "5": 1}, {}),
+        call(3, "poll.register", 5, step="mark", args="5, IN"),
+        call(4, "epoll.register", 5, step="mark", args="5, IN"),
+        call(5, "recv", 5, result="b'x'", count=1),
+        wait(6, 0, {"3": 1}, {}),
+    ]
+    found = [(each["moment"]["call"]["call"], each["keeps"]) for each in scenes(page, calls)]
+    assert list(dict.fromkeys(found)) == [
+        ("accept", False),  # nothing was handed over yet: what comes first counts
+        ("select", False),
+        ("poll.register", False),
+        ("epoll.register", True),
+        ("recv", True),
+    ]
+    assert found[-1] == ("select", False)
+    assert scenes(page, [call(1, "recv", 5)])[0]["keeps"] is None
+
+
+def test_what_is_not_in_the_list_any_more_is_not_asked_for(page: Seen) -> None:
+    calls = [wait(1, 0, {"3": 1, "5": 5}, {}), wait(2, 0, {"3": 1}, {})]
+    assert [things(scene)[5]["asked"] for scene in scenes(page, calls)] == [5, 5, 0, 0]
 
 
 def test_a_line_is_lit_only_where_the_call_stands(page: Seen) -> None:
