@@ -17,6 +17,7 @@ import pytest
 
 from poise.apps.embed import Embedded, embed
 from poise.errors import NotRegistered, ProgramFault
+from poise.loop.host import Host
 from poise.loop.offload import offload
 from poise.loop.reactor import Reactor
 from poise.net.listener import listen
@@ -99,6 +100,17 @@ async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
 
 
 # --- readiness --------------------------------------------------------------------------------------------
+
+
+def test_it_is_all_that_a_reactor_asks_of_its_host(host: str, reactor: Reactor) -> None:
+    async def main() -> None:
+        with embed(reactor) as embedded:
+            assert reactor.host is embedded
+            asked = {name for name in vars(Host) if not name.startswith("_")}
+            assert asked == {"signals", "sooner", "stop"}
+            assert asked <= {*dir(embedded)}
+
+    run_in(host, main)
 
 
 def test_both_serve_in_one_thread(host: str, reactor: Reactor) -> None:
