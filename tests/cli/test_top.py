@@ -528,6 +528,9 @@ def test_a_real_server_is_looked_at_and_nothing_is_left_of_it(
     run: Path, site: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     with serving(site, "--no-access-log") as served, load(served.port, clients=2):
+        assert main(["top", str(served.pid), "--once", "--json"]) == 0  # by now it has begun in earnest
+        capfd.readouterr()
+        wait_until_gone(served.pid, 2)  # the loop, and who waits at the control socket
         before = sorted(os.listdir(f"/proc/{served.pid}/fd")), sorted(os.listdir(f"/proc/{served.pid}/task"))
         assert main(["top", str(served.pid), "--once", "--json"]) == 0
         told = json.loads(capfd.readouterr().out)
