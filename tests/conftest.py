@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +21,10 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("poise")
+
+# What the tests start is found by `poise top` of those who run them, and finds theirs: so they have a folder of their own.
+os.environ["XDG_RUNTIME_DIR"] = tempfile.mkdtemp(prefix="poise-test-")
+atexit.register(shutil.rmtree, os.environ["XDG_RUNTIME_DIR"], ignore_errors=True)
 
 DESCRIPTORS = Path("/proc/self/fd")
 

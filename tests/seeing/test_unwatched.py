@@ -8,6 +8,7 @@ import socket
 import pytest
 
 import poise
+from poise.loop.clock import ManualClock
 from poise.seeing.shared import watching_of
 from tests.loop.test_turn_calls import calls_of_a_turn
 from tests.support.loops import turn_until
@@ -38,7 +39,8 @@ def readable(fd: int) -> bool:
 
 
 def test_a_request_makes_the_same_calls_before_and_after_somebody_looked() -> None:
-    with poise.Reactor() as reactor:
+    # At every full second a request makes the new Date, which has nothing to do with who looks.
+    with poise.Reactor(clock=ManualClock()) as reactor:
         listener = Hello(reactor).listen(("127.0.0.1", 0))
         with socket.create_connection(("127.0.0.1", int(listener.address[1])), PATIENCE) as client:
             turn_until(reactor, lambda: len(reactor._handlers) > 2)
