@@ -58,8 +58,6 @@ def sibling(
 
 def state_of(root: Root, consulted: Consulted) -> bool:
     """Is each file that was looked at still as it was, and each that was not there still not there?"""
-    if root.is_as(consulted):
-        return True
     for names, before in consulted:
         try:
             with root.open(names) as found:

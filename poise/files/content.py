@@ -19,6 +19,7 @@ from poise.errors import RequestError
 from poise.files.entity import ACCEPT_RANGES, Entity, entity_of, file_fields, settled
 from poise.files.locate import Root
 from poise.files.located import Consulted, Located
+from poise.files.looks import Looks
 from poise.files.media import compressible, media_type
 from poise.files.names import Names
 from poise.files.whole import Answer, once_read, read_whole, whole_reply
@@ -51,6 +52,7 @@ class Contents:
     def __init__(
         self,
         root: Root,
+        looks: Looks,
         wall: Callable[[], float],
         limits: FileLimits,
         *,
@@ -62,6 +64,7 @@ class Contents:
     ) -> None:
         self._offload = offload
         self._root = root
+        self._looks = looks
         self._wall = wall
         self._limits = limits
         self._compressor = compressor
@@ -105,12 +108,16 @@ class Contents:
         if self._siblings:
             coding, beside, consulted = sibling(self._root, found, accepted, self._limits.choices)
             if beside is not None:
-                still = both(unchanged, partial(state_of, self._root, consulted))
+                still = both(unchanged, self._looks.at(consulted, partial(state_of, self._root, consulted)))
                 found.close()
                 with beside:
                     coded = [("Content-Encoding", coding), *fields]
                     return self._plain(beside, request, kind, coded, still, answer, coding=coding)
-        still = both(unchanged, partial(state_of, self._root, consulted)) if consulted else unchanged
+        still = (
+            both(unchanged, self._looks.at(consulted, partial(state_of, self._root, consulted)))
+            if consulted
+            else unchanged
+        )
         partly = request.method == "GET" and "range" in request.fields
         if self._compressor is not None and not partly and settled(found.stat, self._wall()):
             compressor = self._compressor()

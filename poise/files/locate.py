@@ -33,7 +33,7 @@ from collections.abc import Callable
 from types import TracebackType
 
 from poise.errors import MachineFault, RequestError
-from poise.files.located import FOLDER_FLAGS, Consulted, Located, fingerprint, not_found
+from poise.files.located import FOLDER_FLAGS, Located, not_found
 from poise.files.names import Names, names_of
 from poise.files.way import Way, split
 from poise.limits import FileLimits
@@ -72,7 +72,8 @@ class Root:
         self.hides = hides
         self.limits = limits or FileLimits()
         try:
-            self._fd = os.open(path, FOLDER_FLAGS & ~os.O_NOFOLLOW)
+            self.fd = os.open(path, FOLDER_FLAGS & ~os.O_NOFOLLOW)
+            """The open folder's descriptor, -1 once it is closed."""
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
             raise MachineFault(f"cannot serve the folder {os.fspath(path)!r}: {reason}") from error
@@ -83,7 +84,7 @@ class Root:
 
     def close(self) -> None:
         """Let go of the folder; may be repeated. What was located in it stays open."""
-        fd, self._fd = self._fd, -1
+        fd, self.fd = self.fd, -1
         if fd >= 0:
             os.close(fd)
 
@@ -120,45 +121,14 @@ class Root:
             else self._shown(way, self.hides, slash=slash)
         )
 
-    def is_as(self, consulted: Consulted) -> bool:
-        """Whether a quick look finds everything of ``consulted`` as it was then.
-
-        False proves nothing: what stands behind a link, for one, takes a walk to be found. It costs two system calls for
-        each folder on the way, like that, but one instead of three for a file.
-        """
-        above: list[bytes] = []
-        fd = self._fd
-        try:
-            for (*folders, name), before in consulted:
-                if folders != above:
-                    if fd != self._fd:
-                        os.close(fd)
-                    fd, above = self._fd, folders
-                    for folder in folders:
-                        outer, fd = fd, os.open(folder, FOLDER_FLAGS, dir_fd=fd)
-                        if outer != self._fd:
-                            os.close(outer)
-                try:
-                    after = fingerprint(os.stat(name, dir_fd=fd, follow_symlinks=False))
-                except FileNotFoundError:
-                    after = None
-                if after != before:
-                    return False
-        except OSError:
-            return False
-        finally:
-            if fd != self._fd:
-                os.close(fd)
-        return True
-
     def lacks(self, path: bytes) -> bool:
         """Whether ``path``, plain names with a slash before each, surely leads to nothing. False proves nothing."""
-        fd, name = self._fd, path[1:]
+        fd, name = self.fd, path[1:]
         try:
             while b"/" in name:
                 folder, _, name = name.partition(b"/")
                 outer, fd = fd, os.open(folder, FOLDER_FLAGS, dir_fd=fd)
-                if outer != self._fd:
+                if outer != self.fd:
                     os.close(outer)
             os.stat(name, dir_fd=fd, follow_symlinks=False)
         except FileNotFoundError:
@@ -166,7 +136,7 @@ class Root:
         except OSError:
             return False
         finally:
-            if fd != self._fd:
+            if fd != self.fd:
                 os.close(fd)
         return False
 
@@ -183,11 +153,6 @@ class Root:
             found.close()
             raise not_found()
         return found
-
-    @property
-    def fd(self) -> int:
-        """The open folder's descriptor, -1 once it is closed."""
-        return self._fd
 
     def place_of(self, fd: int) -> list[bytes] | None:
         """The components below the root of a folder that the kernel has found; None outside, and where it does not tell."""

@@ -21,6 +21,7 @@ from poise.files.content import Contents
 from poise.files.entity import settled
 from poise.files.locate import Root
 from poise.files.located import Consulted, Located, not_found, refusal
+from poise.files.looks import Looks
 from poise.files.names import Names, clean_query, names_of, path_of
 from poise.files.rules import FALLBACK_VARY, SiteRules
 from poise.http.errorpage import error_reply
@@ -80,8 +81,10 @@ class Site:
         self._offload = offload
         self._reactor = reactor
         self._name = name
+        self._looks = Looks(root, self.limits, reactor)
         self._contents = Contents(
             root,
+            self._looks,
             wall,
             self.limits,
             compressor=cache(partial(compressor, self.limits, offload)) if compress else None,
@@ -148,7 +151,7 @@ class Site:
                 clean = self._cleaner(request, found)
                 if clean is not None:
                     return self._dress(request, names, moved(clean, request.query, 308), own=True)
-                unchanged = partial(self._unchanged, request.path, found.consulted)
+                unchanged = self._unchanged(request.path, found.consulted)
                 answer = partial(self._answer, request, names, folder=False)
                 reply = self._contents.reply(found, request, unchanged, answer)
                 return reply and self._dress(request, names, reply)
@@ -235,10 +238,15 @@ class Site:
                 return None
         return path_of(shorter.names, folder=shorter.folder)
 
-    def _unchanged(self, path: str, consulted: Consulted) -> bool:
-        """Would ``path`` still be answered from the same, unchanged file?"""
-        if not self.rules.clean_urls and self.root.is_as(consulted):
-            return True  # then what an address leads to hangs on nothing but what was looked at for it
+    def _unchanged(self, path: str, consulted: Consulted) -> Callable[[], bool]:
+        """What says whether ``path`` would still be answered from the same, unchanged file."""
+        anew = partial(self._leads_to, path, consulted)
+        if self.rules.clean_urls:
+            return anew
+        # What an address leads to hangs on nothing but what was looked at for it.
+        return self._looks.at(consulted, anew)
+
+    def _leads_to(self, path: str, consulted: Consulted) -> bool:
         try:
             with self._find(path) as found:
                 return found.consulted == consulted
@@ -294,7 +302,7 @@ class Site:
             return self._dress(request, names, reply, own=True)
         reply = self._dress(request, names, reply, own=found is None)
         if covers is not None:
-            reply.validator, reply.covers = partial(self.root.is_as, consulted), covers
+            reply.validator, reply.covers = self._looks.at(consulted), covers
         return reply
 
     # -- fields ----------------------------------------------------------------------------------

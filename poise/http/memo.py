@@ -7,8 +7,8 @@ Clients repeat themselves to the byte, so the first key is the whole head as it 
   begin, and a key is the whole of one head: bytes inside a body or behind a reply in progress never reach it;
 * only replies that carry a validator are kept: pure functions of the head and of files, never of the peer, of a
   rate, of a secret or of time;
-* a reply is good until ``good_until``: the earlier of its freshness and the next second (its Date). Then the
-  validator looks at every path again that was consulted, present or absent;
+* a reply is good until ``good_until``: the earlier of its freshness and the next second (its Date). When it is no longer
+  fresh the validator looks at every path again that was consulted, present or absent;
 * a head is kept on second sight, or at once beside a gist that is known when its client has said all but the address before; so a
   stream of unique heads takes no memory (:mod:`poise.http.sights`). A gist is kept at once, unless
   its target has parts that a client makes up, or one of its lines is new: there are only so many files, and habits of clients;
@@ -82,20 +82,16 @@ class Memo:
         return entry
 
     def renew(self, head: bytes, entry: Remembered, now: float) -> bool:
-        """Make ``entry`` good again at the monotonic time ``now``; False when ``head`` had to be forgotten.
-
-        What would have to be looked at before the next Date is looked at with this one: so a second has one renewal less.
-        """
-        date = self._dates.current(now)
-        until = self._dates.until
-        if entry.fresh_until < until:
+        """Make ``entry`` good again at the monotonic time ``now``; False when ``head`` had to be forgotten."""
+        if entry.fresh_until <= now:
             if not entry.validator():
                 self._forget(head)
                 return False
-            entry.fresh_until = now + self._limits.freshness
+            entry.fresh_until = self._limits.fresh_until(now)
+        date = self._dates.current(now)
         if date != entry.date:
             entry.say(date)
-        entry.good_until = min(entry.fresh_until, until)
+        entry.good_until = min(entry.fresh_until, self._dates.until)
         return True
 
     def offer(self, head: bytes, make: Callable[[], Remembered], *, varies: bool, now: float) -> None:
@@ -111,7 +107,7 @@ class Memo:
                 wanted.append(gist)
         if not wanted or (entry := make()).size + KEY_BYTES + len(head) > half:
             return
-        entry.fresh_until = now + self._limits.freshness
+        entry.fresh_until = self._limits.fresh_until(now)
         entry.good_until = min(entry.fresh_until, self._dates.until)
         for key in wanted:
             self._keep(key, entry)
@@ -123,7 +119,7 @@ class Memo:
         key = shared(head)
         if not key or not self._wants(key) or (refusal := make()).size > REPLY_BYTES:
             return
-        refusal.fresh_until = now + self._limits.freshness
+        refusal.fresh_until = self._limits.fresh_until(now)
         refusal.good_until = min(refusal.fresh_until, self._dates.until)
         if self.refusals is None:
             self.refusals = Refusals()

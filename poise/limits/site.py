@@ -158,6 +158,14 @@ class FileLimits(Checked):
     )
     settings: int = limit(256 * KIB, "bytes", "the longest poise.toml: it may be a stranger's")
 
+    def fresh_until(self, now: float) -> float:
+        """How long what is looked at at ``now`` need not be looked at again; both are monotonic seconds.
+
+        Time is cut into periods of ``freshness``, and everything stays as it was seen to the end of the present one. So what was
+        looked at for one reply counts for another, and no look is older than ``freshness`` when it is gone by.
+        """
+        return (now // self.freshness + 1.0) * self.freshness if self.freshness else now
+
 
 class WorkerLimits(Checked):
     """Worker processes: how often one is tried, and how long it is waited for."""

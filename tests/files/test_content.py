@@ -18,6 +18,7 @@ from poise.files.compress import Compressor, Packed, made
 from poise.files.content import Contents
 from poise.files.live import SCRIPT
 from poise.files.locate import Root
+from poise.files.looks import Looks
 from poise.files.media import compressible
 from poise.files.site import Site
 from poise.http.message import FileBody, Reply
@@ -369,7 +370,8 @@ def test_what_is_worth_compressing(media_type: str, worth_it: bool) -> None:
 
 
 def contents_of(root: Root, **options: Any) -> Callable[..., Reply]:
-    contents = Contents(root, lambda: LATER, options.pop("limits", root.limits), **options)
+    limits = options.pop("limits", root.limits)
+    contents = Contents(root, Looks(root, limits), lambda: LATER, limits, **options)
 
     def reply(path: str, fields: dict[str, str] | None = None, status: int = 200) -> Reply:
         with root.locate(path) as found:
