@@ -91,7 +91,7 @@ class Known(Protocol):
         """Answer as many of the heads that ``data`` begins with as are known; the replies leave in one piece."""
         server, memo, stream = self._server, self._memo, self._stream
         share, room = server.limits.requests_per_turn, stream.limits.write_size
-        replies: list[bytes] = []
+        replies: list[bytes | bytearray] = []
         begin, size = 0, len(data)
         while begin < size and room > 0 and len(replies) < share:
             end = data.find(HEAD_END, begin) + len(HEAD_END)
@@ -129,7 +129,7 @@ def entry_for(server: HTTPServer, memo: Memo, head: bytes, last: bool) -> Rememb
 def greeter(server: HTTPServer, memo: Memo) -> AtOnce:
     """Who knows all that a newcomer gets whose one request, which is to be its last, has a reply that is known."""
 
-    def at_once(said: bytes, peer: Any) -> bytes | None:
+    def at_once(said: bytes, peer: Any) -> bytes | bytearray | None:
         entry = entry_for(server, memo, said, True)
         if entry is None:
             return None

@@ -8,8 +8,13 @@ ENTRY_BYTES = 600  # of a reply besides its bytes: the object, its validator; sy
 DATE_BYTES = 29  # "Sun, 06 Nov 1994 08:49:37 GMT" (RFC 9110, 5.6.7)
 
 
+PATCHED = 16 * 1024
+"""The longest reply whose Date is changed in place. What a slow peer does not take of such a one has to be copied for it; of a
+longer one it shares what all get, which is copied for each Date instead."""
+
+
 class Remembered:
-    """One reply, ready to send."""
+    """One reply, ready to send. Of its ``data`` nothing may be kept but a copy, unless they are ``bytes``."""
 
     __slots__ = (
         "_date_at",
@@ -36,7 +41,9 @@ class Remembered:
         """``logged`` is how its line in the log ends, ``last`` whether the reply says that the connection closes."""
         self._date_at = head.index(date.encode("ascii"))
         self.date = date
-        self.data = head + body
+        self.data: bytes | bytearray = head + body
+        if len(self.data) <= PATCHED:
+            self.data = bytearray(self.data)
         self.validator = validator
         self.logged = logged
         self.last = last
@@ -49,7 +56,11 @@ class Remembered:
         return len(self.data) + len(self.logged) + ENTRY_BYTES
 
     def say(self, date: str) -> None:
-        """Have another Date, at the cost of a copy."""
-        at, data = self._date_at, memoryview(self.data)
+        """Have another Date, ``DATE_BYTES`` long like each."""
+        begin, end = self._date_at, self._date_at + DATE_BYTES
         self.date = date
-        self.data = b"".join((data[:at], date.encode("ascii"), data[at + DATE_BYTES :]))
+        if isinstance(self.data, bytearray):
+            self.data[begin:end] = date.encode("ascii")
+        else:
+            data = memoryview(self.data)
+            self.data = b"".join((data[:begin], date.encode("ascii"), data[end:]))

@@ -14,7 +14,7 @@ from typing import Any
 from poise.net.ending import IN_FLIGHT
 from poise.net.kernel import MORE, NO_SIGNAL
 
-AtOnce = Callable[[bytes, Any], bytes | None]
+AtOnce = Callable[[bytes, Any], bytes | bytearray | None]
 """``at_once(said, peer)``: all that a newcomer gets who has said that, and nothing more; None when it is to be a stream."""
 
 NO_WAIT = getattr(
@@ -55,11 +55,13 @@ def meet(connection: Bare, peer: Any, at_once: AtOnce) -> tuple[bytes, bytes] | 
     if answer is None:
         return said, b""
     if len(answer) > IN_FLIGHT:
-        return b"", answer  # closed now, it would be the kernel's for as long as the peer does not take it
+        return b"", bytes(
+            answer
+        )  # closed now, it would be the kernel's for as long as the peer does not take it
     try:
         sent = connection.send(answer, LAST_WORDS)
     except (BlockingIOError, InterruptedError):
         sent = 0
     except OSError:
         return None
-    return None if sent == len(answer) else (b"", answer[sent:])
+    return None if sent == len(answer) else (b"", bytes(answer[sent:]))

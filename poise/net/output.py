@@ -31,7 +31,7 @@ class Output(Ending):
         if self._state or self._eof_wanted:
             self._refuse_write()
             return
-        if type(data) is not bytes:  # cheaper than isinstance, and of all writes most are of bytes
+        if type(data) is not bytes and type(data) is not bytearray:  # cheaper than isinstance
             data = memoryview(data).cast("B")
         if not data:
             return  # it would wait for ever behind what the kernel takes
@@ -48,7 +48,8 @@ class Output(Ending):
             return
         if sent != len(data):
             # What is ours to keep must not change under us: only bytes are kept without a copy.
-            self._append(memoryview(data)[sent:] if isinstance(data, bytes) else bytes(data[sent:]))
+            rest = memoryview(data)[sent:]
+            self._append(rest if isinstance(data, bytes) else bytes(rest))
             self._await_room()
 
     def writelines(self, parts: Iterable[bytes | bytearray | memoryview]) -> None:

@@ -11,7 +11,7 @@ from poise.http.clock import DateClock
 from poise.http.gist import Gists
 from poise.http.memo import Memo
 from poise.http.message import Reply, Request
-from poise.http.remembered import ENTRY_BYTES, Remembered
+from poise.http.remembered import ENTRY_BYTES, PATCHED, Remembered
 from poise.http.sights import MARKS, PLACES
 from poise.limits import FileLimits, HttpLimits, ListenLimits
 from poise.loop.clock import ManualClock
@@ -181,6 +181,33 @@ def test_a_date_elsewhere_in_the_head_stays(pages: Pages) -> None:
         assert pages.made == 2
         assert (answer.fields["last-modified"], answer.body.decode()) == (moment, moment)
         assert answer.fields["date"] == http_date(1_800_000_060.25)
+
+
+@pytest.mark.parametrize("size", [PATCHED - 1000, 100_000], ids=["patched", "copied"])
+def test_a_reply_that_is_on_its_way_keeps_its_date(size: int, pages: Pages) -> None:
+    """Wherever the kernel has cut the last one that it took of, within a Date too: the rest is of the same reply."""
+    pages.change = lambda reply: Reply(200, [], bytes(size), validator=pages.look)
+    with web(pages) as site:
+        client = site.client(receive_buffer=4096)
+        for _ in range(3):
+            client.ask(get("/a"))
+        (stream,) = site.listener.streams
+        asked = 0
+        while not stream.get_write_buffer_size():
+            client.send(get("/a"))
+            site.turns(1)
+            asked += 1
+            if asked % 7 == 0:
+                site.clock.advance(1)
+        site.wait(5)
+        assert site.client().ask(get("/a")).fields["date"] == http_date(
+            site.clock.wall()
+        )  # it was renewed meanwhile
+        answers = client.answers(asked)
+        assert [len(answer.body) for answer in answers] == [size] * asked
+        assert len({answer.fields["date"] for answer in answers}) == asked // 7 + 1
+        assert all(answer.fields["date"] != http_date(site.clock.wall()) for answer in answers)
+        assert pages.made == 2
 
 
 # -- what is never remembered -------------------------------------------------------------------------------
@@ -581,11 +608,12 @@ def test_the_heads_that_were_seen_once_are_bounded() -> None:
     assert len(held._sights._marks) == PLACES
 
 
-def test_an_entry_counts_what_it_holds() -> None:
-    one = entry(size=300)
-    assert one.size >= ENTRY_BYTES + 300
+@pytest.mark.parametrize("size", [300, PATCHED, PATCHED + 1])
+def test_an_entry_counts_what_it_holds(size: int) -> None:
+    one = entry(size=size)
+    assert one.size >= ENTRY_BYTES + size
     later = http_date(86_400)
-    before = one.data
+    before = bytes(one.data)
     one.say(later)
     assert one.data == before.replace(http_date(0).encode(), later.encode())
     assert one.date == later

@@ -755,6 +755,19 @@ def test_eagain_loses_no_byte(again: Exception) -> None:
         assert stream.get_write_buffer_size() == 0
 
 
+@pytest.mark.parametrize("taken", [BlockingIOError(), 2])
+def test_a_writer_may_change_what_it_has_written(taken: Exception | int) -> None:
+    reactor, stream, _, fake = faulty(taken, batches=[[(99, WRITE)]] * 2)
+    with reactor:
+        ours = bytearray(b"hello ")
+        stream.write(ours)
+        ours[:] = b"HELLO "
+        stream.write(ours)
+        ours[:] = bytes(6)
+        reactor.turn(0)
+        assert fake.sent == b"hello HELLO "
+
+
 @pytest.mark.pitfall(19)
 def test_the_first_cause_is_kept() -> None:
     reactor, stream, heard, fake = faulty(errno.ECONNRESET, batches=[[(99, ERROR | HANGUP)]])
