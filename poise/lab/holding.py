@@ -50,13 +50,14 @@ class Watch:
     def __init__(self, began: int) -> None:
         self.longest: Held | None = None
         self._began = began
+        self._looking = False
         self._call: FrameType | None = None  # what the loop was calling at the last look
         self._since = 0
         self._stacks: Counter[tuple[Place, ...]] = Counter()
 
     def run(self, function: Callable[..., object], *arguments: Any, **options: Any) -> None:
         """Call it, in the main thread, looking until it has ended. The process's SIGPROF is taken for that."""
-        signal.signal(signal.SIGPROF, self._look)
+        signal.signal(signal.SIGPROF, self._heed)
         signal.setitimer(signal.ITIMER_PROF, LOOK, LOOK)
         try:
             function(*arguments, **options)
@@ -64,7 +65,14 @@ class Watch:
             signal.setitimer(signal.ITIMER_PROF, 0)
             self._call = None
 
-    def _look(self, _signal: int, frame: FrameType | None) -> None:
+    def _heed(self, _signal: int, frame: FrameType | None) -> None:
+        if self._looking:
+            return  # a look that takes longer than the time between two is not looked at itself
+        self._looking = True
+        self._look(frame)
+        self._looking = False
+
+    def _look(self, frame: FrameType | None) -> None:
         at = now()
         frames = []
         while frame is not None and frame.f_code is not Watch.run.__code__:
@@ -86,7 +94,7 @@ class Watch:
         inside: Counter[str] = Counter()
         for stack, times in self._stacks.items():
             inside[stack[0].function] += times
-        [(usual, _times)] = self._stacks.most_common(1)
+        usual = max(self._stacks, key=self._stacks.__getitem__)
         self.longest = Held(
             at=(self._since - self._began) / 1e6,
             ms=ms,

@@ -73,3 +73,19 @@ def test_a_stack_in_words_has_its_code_in_one_column() -> None:
         {"file": "b.py", "line": 112, "function": "Far.away", "code": "y += 1"},
     ]
     assert in_words(stack) == ["loop.py:7 serve    read(x)", "b.py:112 Far.away  y += 1"]
+
+
+def test_a_look_that_takes_long_is_not_looked_at_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    keep = Watch._keep
+    looks: list[str] = []
+
+    def slowly(watch: Watch, at: int) -> None:
+        looks.append("begins")
+        signal.raise_signal(signal.SIGPROF)
+        keep(watch, at)
+        looks.append("ends")
+
+    monkeypatch.setattr(Watch, "_keep", slowly)
+    assert held([0.1]) is not None
+    assert len(looks) >= 4
+    assert looks == ["begins", "ends"] * (len(looks) // 2)
