@@ -13,7 +13,7 @@ import os
 import socket
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from typing import Any
 
 from poise.errors import ProgramFault
@@ -34,20 +34,37 @@ class Gone(Exception):
 
 
 def talk(connection: socket.socket, watching: Callable[[], Watching], limits: DoorLimits) -> None:
-    """Hear one question and answer it; whatever the other side does, this returns."""
+    """Hear one question and answer it; whatever the other side does, this returns. Our own mistake is told, and raised."""
+    between = True  # two lines: where a word can be said
     try:
         question = _question(connection, limits)
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, limits.send_buffer)
-        connection.settimeout(limits.send_time)
+        with _of_the_asker():
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, limits.send_buffer)
         for piece in _answers(question, connection, watching, limits):
-            connection.settimeout(limits.send_time)
-            connection.sendall(piece)
+            with _of_the_asker():
+                connection.settimeout(limits.send_time)
+                connection.sendall(piece)
+            between = piece.endswith(END)
+    except Gone:
+        pass
     except BadQuestion as error:
         refuse(connection, str(error), limits)
     except ProgramFault:
         refuse(connection, "the program is ending", limits)
-    except (Gone, OSError):  # it has gone, or does not take what it has asked for
-        pass
+    except Exception as error:
+        if between:
+            refuse(connection, f"it cannot be looked at: {error}", limits)
+        if not isinstance(error, (OSError, RuntimeError)):  # what the machine has too little of: open files, threads
+            raise
+
+
+@contextmanager
+def _of_the_asker() -> Iterator[None]:
+    """What goes wrong with the connection is the asker's doing: it has gone, or does not take what it has asked for."""
+    try:
+        yield
+    except OSError as error:
+        raise Gone from error
 
 
 def refuse(connection: socket.socket, why: str, limits: DoorLimits) -> None:
@@ -67,11 +84,12 @@ def _question(connection: socket.socket, limits: DoorLimits) -> dict[str, Any]:
         left = end - clock.monotonic()
         if left <= 0:
             raise BadQuestion("the question took too long")
-        connection.settimeout(left)
-        try:
-            more = connection.recv(limits.question)
-        except TimeoutError:
-            raise BadQuestion("the question took too long") from None
+        with _of_the_asker():
+            connection.settimeout(left)
+            try:
+                more = connection.recv(limits.question)
+            except TimeoutError:
+                raise BadQuestion("the question took too long") from None
         if not more:
             raise Gone
         data += more
@@ -106,7 +124,7 @@ def _answers(
             yield _state(viewer)
         while ask == "watch":
             yield _state(viewer)
-            _wait(connection, viewer.every)
+            _pause(connection, viewer, limits)
 
 
 def _state(viewer: Viewer) -> bytes:
@@ -131,15 +149,24 @@ def _seconds(question: dict[str, Any], default: float, limits: DoorLimits) -> fl
     return float(value)
 
 
+def _pause(connection: socket.socket, viewer: Viewer, limits: DoorLimits) -> None:
+    """Until there may be something new, or must be told at once."""
+    clock = RealClock()
+    end = clock.monotonic() + viewer.every
+    while (left := end - clock.monotonic()) > 0 and not viewer.urgent():
+        _wait(connection, min(left, limits.look))
+
+
 def _wait(connection: socket.socket, seconds: float) -> None:
     """For so long, unless the asker goes. A further word ends it as well: one question is all that is heard."""
     if not seconds:
         return
-    connection.settimeout(seconds)
-    try:
-        connection.recv(1)
-    except TimeoutError:
-        return
+    with _of_the_asker():
+        connection.settimeout(seconds)
+        try:
+            connection.recv(1)
+        except TimeoutError:
+            return
     raise Gone
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
 import socket
 import stat
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -22,7 +24,7 @@ from poise.limits.seeing import DoorLimits
 from poise.seeing import runtime
 from poise.seeing.control import Control
 from poise.seeing.session import program
-from tests.seeing.watching import HELLO, RECORDS, FakeWatching, state
+from tests.seeing.watching import HELLO, RECORDS, FakeViewer, FakeWatching, state
 
 PATIENCE = 20.0
 QUICK = DoorLimits(once=0.02, head_time=0.2, send_time=0.3, viewers=3)
@@ -102,6 +104,86 @@ def test_the_end_of_one_who_watches_is_noticed_at_once(folder: Path) -> None:
             client.answer()
             watching.wait(1)
         watching.wait(0, PATIENCE / 2)
+    finally:
+        control.close()
+
+
+def test_what_must_not_wait_is_told_before_its_time(folder: Path) -> None:
+    watching = FakeWatching(state(at=1), state(at=2), every=PATIENCE)
+    control = Control(lambda: watching, QUICK)
+    try:
+        with Client(control.path).ask(ask="watch") as client:
+            client.answer()
+            assert client.answer()["state"]["at"] == 1
+            watching.hurry()
+            began = time.monotonic()
+            assert client.answer()["state"]["at"] == 2
+            assert time.monotonic() - began < PATIENCE / 2
+        watching.wait(0)
+    finally:
+        control.close()
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (OSError(errno.EMFILE, "Too many open files"), "Too many open files"),
+        (RuntimeError("can't start new thread"), "can't start new thread"),
+        (MachineFault(errno.EPERM, "no page can be made here"), "no page can be made here"),
+    ],
+    ids=["an open file", "a thread", "a fault"],
+)
+def test_what_our_own_machine_refuses_is_told_to_who_asks(folder: Path, error: Exception, said: str) -> None:
+    def make() -> FakeWatching:
+        raise error
+
+    control = Control(make, QUICK)
+    try:
+        for ask in ("watch", "once", "records"):
+            with Client(control.path).ask(ask=ask) as client:
+                assert said in client.answer()["error"]
+                assert client.rest() == b""
+    finally:
+        control.close()
+
+
+def test_a_mistake_of_ours_is_told_and_loud(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    loud: list[threading.ExceptHookArgs] = []
+    monkeypatch.setattr(threading, "excepthook", loud.append)
+    watching = FakeWatching(state(at=object()))  # which is no JSON
+    control = Control(lambda: watching, QUICK)
+    before = set(threading.enumerate())
+    try:
+        with Client(control.path).ask(ask="watch") as client:
+            client.answer()
+            assert "cannot be looked at" in client.answer()["error"]
+            assert client.rest() == b""
+        for thread in set(threading.enumerate()) - before:
+            thread.join(PATIENCE)
+        assert [each.exc_type for each in loud] == [TypeError]
+        watching.wait(0)
+    finally:
+        control.close()
+
+
+def test_no_word_is_said_in_the_middle_of_a_line(folder: Path) -> None:
+    class Broken(FakeWatching):
+        def attach(self, *, full: bool = False) -> FakeViewer:
+            viewer = super().attach(full=full)
+
+            def recording(portion: int) -> Iterator[bytes]:
+                yield b'{"rows":['
+                raise OSError(errno.EMFILE, "Too many open files")
+
+            viewer.recording = recording  # type: ignore[method-assign]
+            return viewer
+
+    watching = Broken()
+    control = Control(lambda: watching, QUICK)
+    try:
+        with Client(control.path).ask(ask="records") as client:
+            assert client.rest() == b'{"rows":['
+        watching.wait(0)
     finally:
         control.close()
 

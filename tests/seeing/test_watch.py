@@ -59,6 +59,32 @@ class Viewer:
         self.socket.close()
 
 
+class Asker(Viewer):
+    """One who watches by the control socket at ``path``, as ``poise top`` does."""
+
+    def __init__(self, path: str) -> None:
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.socket.settimeout(PATIENCE)
+        self.socket.connect(path)
+        self.socket.sendall(b'{"ask": "watch"}\n')
+        self._lines = self.socket.makefile("rb")
+
+    def told(self, name: str) -> dict[str, Any]:
+        while line := self._lines.readline():
+            if name in (told := json.loads(line)):
+                return dict(told[name])
+        raise AssertionError("nothing more is told")
+
+
+def by_page(shown: poise.Watch) -> Viewer:
+    return Viewer(shown.url)
+
+
+def by_control(shown: poise.Watch) -> Viewer:
+    assert shown.control is not None
+    return Asker(shown.control)
+
+
 def beside(function: Callable[[], None]) -> tuple[threading.Thread, list[BaseException]]:
     """Run it in a thread; what it raised stands in the list."""
     failed: list[BaseException] = []
@@ -149,7 +175,8 @@ def test_the_page_stays_alive_while_the_loop_is_stuck_and_sees_it_grow() -> None
 
 
 @pytest.mark.slow
-def test_a_stall_is_told_at_once_and_not_with_the_next_state() -> None:
+@pytest.mark.parametrize("way", [by_page, by_control])
+def test_a_stall_is_told_at_once_and_not_with_the_next_state(way: Callable[[poise.Watch], Viewer]) -> None:
     free = threading.Event()
 
     def slow() -> None:
@@ -160,7 +187,7 @@ def test_a_stall_is_told_at_once_and_not_with_the_next_state() -> None:
         told: list[int] = []
 
         def look() -> None:
-            viewers.append(viewer := Viewer(poise.watch(reactor).url))
+            viewers.append(viewer := way(poise.watch(reactor)))
             while viewer.told("state")["level"] == "off":
                 pass
             while len(told) < ATTEMPTS and min(told, default=AT_ONCE + 1) > AT_ONCE:
