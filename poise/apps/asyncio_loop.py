@@ -23,6 +23,13 @@ NOTHING_DUE: Final = 1023  # entries of a heap that are looked at: its ten small
 DEEPEST: Final = 4  # protocols one above the other; more is a ring
 
 
+class SelfPipe:
+    """By which an asyncio loop wakes itself, for calls from other threads and for signals."""
+
+
+WAKER: Final = SelfPipe()
+
+
 class Ear:
     """What hears of a descriptor: callable as a handler, named for people, and owned by a transport where there is one."""
 
@@ -31,8 +38,10 @@ class Ear:
     def __init__(self, callback: Callable[..., object]) -> None:
         owner = getattr(callback, "__self__", None)
         self._callback = callback
-        self.__self__ = owner if hasattr(owner, "get_write_buffer_size") else None
+        self.__self__: Any = owner if hasattr(owner, "get_write_buffer_size") else None
         name = of_transport(owner) or name_of_call(callback)
+        if name.endswith("EventLoop._read_from_self"):
+            self.__self__ = WAKER
         self.__qualname__ = "accept" if name.endswith("._accept_connection") else name
 
     def __call__(self, mask: int) -> None:

@@ -115,7 +115,7 @@ class AsyncioProbe(Observed):
         if isinstance(self._loop._selector, Seen):
             self._loop._selector = self._loop._selector.own
         observers.pop(self._loop, None)
-        if not observers:
+        if not observers and events.Handle._run is observed:  # and nobody else's
             events.Handle._run = original  # type: ignore[method-assign]
         if self.stop in self.reactor.at_close:  # unless it is from there that it is called
             self.reactor.at_close.remove(self.stop)

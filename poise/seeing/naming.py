@@ -31,6 +31,7 @@ OF_CLASS: Final = {
     "Attempt": "connecting",
     "ByInotify": "files",
     "Reactor": "wakeup",
+    "SelfPipe": "wakeup",
 }
 OF_LINK: Final = {
     "anon_inode:[timerfd]": "timer",

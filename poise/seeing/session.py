@@ -54,7 +54,9 @@ def talk(connection: socket.socket, watching: Callable[[], Watching], limits: Do
     except Exception as error:
         if between:
             refuse(connection, f"it cannot be looked at: {error}", limits)
-        if not isinstance(error, (OSError, RuntimeError)):  # what the machine has too little of: open files, threads
+        if not isinstance(
+            error, (OSError, RuntimeError)
+        ):  # what the machine has too little of: open files, threads
             raise
 
 

@@ -14,6 +14,7 @@ import socket
 import sys
 import threading
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
@@ -21,8 +22,8 @@ from poise.loop.probe import Probe, place
 from poise.loop.seat import INTEREST, SHORT, Seat
 from poise.readiness.interest import WRITE
 from poise.seeing.levels import queued
+from poise.seeing.swapping import Swap
 
-original: Final = socket.socket.send
 LATE: Final = 1_000_000_000  # nanoseconds; whoever has not seen to the rest by then will not
 
 
@@ -47,14 +48,14 @@ class Shorts:
         """Hear of each send. For the loop's thread; twice is no error."""
         if self not in _hearing:
             _hearing.append(self)
-            socket.socket.send = _send  # type: ignore[assignment, method-assign]  # the very way to hear of it
+            _swap.put()
 
     def end(self) -> None:
         """Hear of none. From any thread; twice is no error."""
         if self in _hearing:
             _hearing.remove(self)
             if not _hearing:
-                del socket.socket.send  # what it hid is in the class of C below
+                _swap.take_back()
 
     def heard(self, fd: int, asked: int, taken: int) -> None:
         """``send`` has returned."""
@@ -104,9 +105,16 @@ class Shorts:
 _hearing: list[Shorts] = []
 
 
-def _send(self: socket.socket, data: Any, *flags: int) -> int:
-    taken = original(self, data, *flags)
-    asked = len(data) if isinstance(data, bytes) else memoryview(data).nbytes
-    for shorts in _hearing.copy():
-        shorts.heard(self.fileno(), asked, taken)
-    return taken
+def _heard(send: Callable[..., int]) -> Callable[..., int]:
+    def hear(self: socket.socket, data: Any, *flags: int) -> int:
+        taken = send(self, data, *flags)
+        if _hearing:
+            asked = len(data) if isinstance(data, bytes) else memoryview(data).nbytes
+            for shorts in _hearing.copy():
+                shorts.heard(self.fileno(), asked, taken)
+        return taken
+
+    return hear
+
+
+_swap: Final = Swap(socket.socket, "send", _heard)

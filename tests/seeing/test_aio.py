@@ -21,6 +21,7 @@ from poise.apps.asyncio_probe import AsyncioProbe
 from poise.errors import MachineFault, ProgramFault
 from poise.loop.seat import CALL, LIFE, POSTED, TIMER, TURN, Level
 from poise.readiness.interest import READ, WRITE
+from poise.seeing.inspecting import NO_SPIN
 from tests.seeing.test_watch import AT_ONCE, ATTEMPTS, Viewer
 from tests.support.program import PATIENCE, program
 
@@ -114,6 +115,9 @@ def beside() -> Iterator[Beside]:
     assert events.Handle._run is OWN_RUN
 
 
+WAKER = "BaseSelectorEventLoop._read_from_self"
+
+
 async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     while line := await reader.readline():
         writer.write(line)
@@ -186,9 +190,11 @@ def test_descriptors_are_those_of_the_selector(beside: Beside) -> None:
 
     def all_there(state: dict[str, Any]) -> bool:
         rows.update({row["what"]: row for row in state["rows"]})
-        return {"accept", "StreamReaderProtocol.data_received"} <= set(rows)
+        return {"accept", "StreamReaderProtocol.data_received", WAKER} <= set(rows)
 
     beside.until(all_there)
+    assert rows[WAKER]["kind"] == "wakeup"  # no connection, and ready as often as other threads like
+    assert rows[WAKER]["kind"] in NO_SPIN
     listener, stream = rows["accept"], rows["StreamReaderProtocol.data_received"]
     assert (listener["kind"], listener["wanted"]) == ("listener", READ)
     assert stream["kind"] == "connection"
