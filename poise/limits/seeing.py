@@ -153,4 +153,7 @@ class SeeingLimits(Checked):
     full: float = limit(0.9, "of the limit", "of open descriptors are near it", low=0.01, high=1.0)
     near_select: int = limit(900, "descriptors", "is near the 1024 that select(2) can name", high=1024)
     kept: float = limit(5.0, "seconds", "a lint is shown after it was seen last", low=0)
+    path: int = limit(
+        120, "characters", "of a request's path are kept; its query is not, which may have secrets", low=2
+    )
     shorts: int = limit(256, "sends", "that took less than all are kept until somebody has looked at them")

@@ -15,10 +15,12 @@ overwritten, that something goes on for ever. The first item is the kind, the se
 ``LIFE``              ``(k, t, seat, what)``: ``open``, ``unregister``, ``retire``
 ``INTEREST``          ``(k, t, seat, before, after, where)``: FULL only
 ``SHORT``             ``(k, t, seat, asked, taken, where)``: FULL only, a send that took less than all
+``REQUEST``           ``(k, t, took, seat, method, path, status, sent)``: FULL only, of HTTP
 ====================  ==========================================================================================
 
 All times and durations are nanoseconds. ``asked`` is -1 for "no longer than until somebody is ready"; ``cpu`` is the processor
 time since the last record that has one, and -1 in those that have none, because reading it costs a system call;
+in a REQUEST ``t`` is when its reply has ended, and while it is under way, when it began, with a ``took`` of -1;
 ``why`` indexes WHY; ``holder`` is the seat or the name of the longest call of the turn, None when there was none.
 """
 
@@ -35,8 +37,9 @@ POSTED: Final = 3
 LIFE: Final = 4
 INTEREST: Final = 5
 SHORT: Final = 6
+REQUEST: Final = 7
 
-KINDS: Final = ("turn", "call", "timer", "posted", "life", "interest", "short")
+KINDS: Final = ("turn", "call", "timer", "posted", "life", "interest", "short", "request")
 
 BY_DESCRIPTOR: Final = 0
 BY_TIMER: Final = 1
@@ -60,7 +63,7 @@ class Level(enum.IntEnum):
     RECORDER = 2
     """A record for each call and each turn as well."""
     FULL = 3
-    """Changes of interest and short writes too, with the line that made them."""
+    """HTTP requests too, and changes of interest and short writes with the line that made them."""
 
 
 class Phase(enum.IntEnum):

@@ -14,6 +14,7 @@ from poise.loop.probe import Probe
 from poise.loop.seat import Level
 from poise.seeing.deadman import Deadman
 from poise.seeing.lints import Lints
+from poise.seeing.requests import Requests
 from poise.seeing.sampling import Sampler
 from poise.seeing.series import SECOND, Series
 from poise.seeing.shorts import Shorts
@@ -34,6 +35,7 @@ class Looking:
         self.stalls = Stalls(probe, self._deadman)
         self.series = Series(probe)
         self.shorts = Shorts(probe)
+        self.requests = Requests(probe)
         self.lints = Lints(probe, self.sampler, self.series, self.stalls, self.shorts)
         self.spent_ns = 0
         """Processor time that went into the watching, ours and what viewers' threads have told."""
@@ -60,6 +62,7 @@ class Looking:
             self._thread.join(JOINED)
         with self.lock:
             self.shorts.end()
+            self.requests.end()
             self.stalls.close()
             if self._deadman is not None:
                 self._deadman.close()

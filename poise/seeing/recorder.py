@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from poise.loop.probe import Probe
-from poise.loop.seat import CALL, INTEREST, LIFE, SHORT, TURN, Record, Seat
+from poise.loop.seat import CALL, INTEREST, LIFE, REQUEST, SHORT, TURN, Record, Seat
 from poise.seeing.naming import about_seat, short
 
 FORMAT = "poise-records-1"
-SEAT_AT = {CALL: 3, LIFE: 2, INTEREST: 2, SHORT: 2}
+SEAT_AT = {CALL: 3, LIFE: 2, INTEREST: 2, SHORT: 2, REQUEST: 3}
 
 Rows = list[list[Any]]
 

@@ -6,7 +6,8 @@ becomes what:
 * the loop is one thread of **slices** (``X``), strictly nested: a turn, in it wait, handle, timers and posted calls, in those
   the calls. Slices are complete: a beginning without an end, as a ring leaves it, cannot happen;
 * a connection's life is an **asynchronous** span (``b``, ``e``), because many last at once; one that was there before the
-  recording begins with it, one that still is ends with it;
+  recording begins with it, one that still is ends with it. The requests that came by it are spans within it: the viewer nests
+  those that have its category and number. One that is not answered yet ends with the recording;
 * how many were ready, how many descriptors are open and how busy the loop was are **counters** (``C``);
 * an arrow (``s``, ``f``) leads from the moment at which a descriptor was found ready to that at which its turn came;
 * stalls, interest and short writes are **instants** (``i``), a stall with its stack.
@@ -25,7 +26,7 @@ import math
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from poise.loop.seat import CALL, INTEREST, LIFE, POSTED, SHORT, TIMER, TURN, WHY
+from poise.loop.seat import CALL, INTEREST, LIFE, POSTED, REQUEST, SHORT, TIMER, TURN, WHY
 from poise.readiness.interest import show
 from poise.seeing.recorder import FORMAT
 
@@ -51,6 +52,17 @@ class Seat(NamedTuple):
     @property
     def id(self) -> str:
         return f"{self.fd}.{self.gen}"
+
+
+class Asked(NamedTuple):
+    """A request, or that one is under way."""
+
+    begin: int
+    end: int
+    seat: int
+    name: str
+    status: int | None
+    sent: int | None
 
 
 def trace(records: dict[str, Any]) -> dict[str, Any]:
@@ -98,7 +110,7 @@ class _Conversion:
         self._seats = [Seat(*each[:5]) for each in records["seats"]]
         self._rows: list[Row] = records["rows"]
         turns = [row for row in self._rows if row[0] == TURN]
-        self._first = min((row[1] for row in self._rows), default=0)
+        self._first = min(map(began, self._rows), default=0)
         self._last = max((row[1] for row in self._rows), default=0)
         if turns:
             self._last = max(self._last, *(end_of(row) for row in turns[-1:]))
@@ -226,27 +238,59 @@ class _Conversion:
 
     def _lives(self) -> Iterator[Event]:
         """The span of each connection, and how many are open."""
-        began: dict[int, int] = {}
+        opened: dict[int, int] = {}
         ended: dict[int, int] = {}
         for row in self._rows:
             if row[0] == LIFE:
-                (began if row[3] == "open" else ended)[row[2]] = row[1]
+                (opened if row[3] == "open" else ended)[row[2]] = row[1]
         spans = []
         for place, seat in enumerate(self._seats):
             if seat.kind not in UNCONNECTED:
-                begin = began.get(place, self._first)
-                spans.append((begin, max(begin, ended.get(place, self._last)), seat))
+                begin = opened.get(place, self._first)
+                spans.append((begin, max(begin, ended.get(place, self._last)), place))
         changes: list[tuple[int, int]] = []
-        for begin, end, seat in spans:
+        asked = self._asked()
+        for begin, end, place in spans:
+            seat = self._seats[place]
             common = {"cat": "connection", "id": seat.id}
             name = f"{seat.kind} {seat.id}"
             yield self._event("b", name, begin, args={"what": seat.what, "peer": seat.peer}, **common)
+            yield from self._requests(asked.pop(place, []), begin, end, common)
             yield self._event("e", name, end, **common)
             changes += [(begin, 1), (end, -1)]
+        for place, each in asked.items():  # of newcomers, who were answered before they became anything else
+            common = {"cat": "request", "id": self._seats[place].id}
+            yield from self._requests(each, self._first, self._last, common)
         count = 0
         for at, change in sorted(changes):
             count += change
             yield self._event("C", "open", at, args={"open": count})
+
+    def _asked(self) -> dict[int, list[Asked]]:
+        """The requests of each seat in the order of time, one after the other."""
+        found: dict[int, list[Asked]] = {}
+        under_way: dict[int, Asked] = {}
+        for row in self._rows:
+            if row[0] != REQUEST:
+                continue
+            _, at, took, place, method, path, status, sent = row[:8]
+            name = f"{method} {path}".strip() or "?"
+            if took < 0:
+                under_way[place] = Asked(at, self._last, place, name, None, None)
+            else:
+                under_way.pop(place, None)
+                found.setdefault(place, []).append(Asked(at - took, at, place, name, status, sent))
+        for place, asked in under_way.items():
+            found.setdefault(place, []).append(asked)
+        return found
+
+    def _requests(self, asked: list[Asked], begin: int, end: int, common: Event) -> Iterator[Event]:
+        """The spans of one connection's requests, inside of its own."""
+        for each in asked:
+            begin = min(max(begin, each.begin), end)
+            yield self._event("b", each.name, begin, args={"status": each.status, "bytes": each.sent}, **common)
+            begin = min(max(begin, each.end), end)
+            yield self._event("e", each.name, begin, **common)
 
     def _busy(self) -> Iterator[Event]:
         """What share of a tenth of a second the loop did not wait; what a turn worked counts when it ended."""
@@ -260,6 +304,11 @@ class _Conversion:
                 share = round(min(1.0, worked / (ended - since)), 4)
                 yield self._event("C", "busy", since, args={"busy": share})
                 worked, since = 0, ended
+
+
+def began(row: Row) -> int:
+    """When what a row tells of began."""
+    return int(row[1] - max(0, row[2])) if row[0] == REQUEST else int(row[1])
 
 
 def end_of(turn: Row) -> int:

@@ -134,7 +134,8 @@ class Watching:
                 with now.lock:
                     self.probe.start(self._level)
                     now.stalls.begin()
-                (now.shorts.begin if self._level is Level.FULL else now.shorts.end)()
+                for each in (now.shorts, now.requests):
+                    (each.begin if self._level is Level.FULL else each.end)()
 
     # -- what they are told ----------------------------------------------------------------------
 

@@ -32,12 +32,16 @@ class Span:
     begin: int
     end: int
     args: dict[str, Any]
+    inside: list[Span] = field(default_factory=list)
 
 
 @dataclass
 class Read:
     slices: list[Slice] = field(default_factory=list)
+    outermost: dict[tuple[str, str], list[Span]] = field(default_factory=dict)
+    """The asynchronous spans of each category and number that lie in no other."""
     spans: dict[tuple[str, str], Span] = field(default_factory=dict)
+    """Those that are alone there."""
     arrows: list[tuple[Slice, Slice]] = field(default_factory=list)
     counters: dict[str, list[tuple[int, float]]] = field(default_factory=lambda: defaultdict(list))
     instants: list[dict[str, Any]] = field(default_factory=list)
@@ -55,6 +59,7 @@ def read(trace: dict[str, Any]) -> Read:
     found = Read()
     events = trace["traceEvents"]
     threads: dict[tuple[int, int], list[Slice]] = defaultdict(list)
+    nested: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
     starts: dict[Any, dict[str, Any]] = {}
     ends: dict[Any, dict[str, Any]] = {}
     for event in events:
@@ -66,18 +71,8 @@ def read(trace: dict[str, Any]) -> Read:
                 threads[event["pid"], event["tid"]].append(
                     Slice(event["name"], begin, begin + nanoseconds(event["dur"]), event.get("args", {}))
                 )
-            case "b":
-                key = event["cat"], event["id"]
-                if key in found.spans:
-                    raise Wrong(f"begins twice: {key}")
-                found.spans[key] = Span(event["name"], nanoseconds(event["ts"]), -1, event.get("args", {}))
-            case "e":
-                span = found.spans.get((event["cat"], event["id"]))
-                if span is None or span.end >= 0 or span.name != event["name"]:
-                    raise Wrong(f"ends without a beginning: {event}")
-                span.end = nanoseconds(event["ts"])
-                if span.end < span.begin:
-                    raise Wrong(f"ends before it begins: {event}")
+            case "b" | "e":
+                nested[event["cat"], event["id"]].append(event)
             case "s" | "f":
                 side = starts if event["ph"] == "s" else ends
                 if event["id"] in side:
@@ -102,9 +97,10 @@ def read(trace: dict[str, Any]) -> Read:
     for slices in threads.values():
         nest(slices)
         found.slices += slices
-    for key, span in found.spans.items():
-        if span.end < 0:
-            raise Wrong(f"never ends: {key}")
+    for key, each in nested.items():
+        found.outermost[key] = stacked(each)
+        if len(found.outermost[key]) == 1:
+            found.spans[key] = found.outermost[key][0]
     if starts.keys() != ends.keys():
         raise Wrong(f"arrows with one end: {sorted(starts.keys() ^ ends.keys())[:5]}")
     for number, start in starts.items():
@@ -115,6 +111,25 @@ def read(trace: dict[str, Any]) -> Read:
         if points != sorted(points, key=lambda point: point[0]):
             raise Wrong(f"the counter {name} goes back in time")
     return found
+
+
+def stacked(events: list[dict[str, Any]]) -> list[Span]:
+    """Asynchronous events of one category and number (nestable ones): an end belongs to the last beginning that has none."""
+    outermost: list[Span] = []
+    opened: list[Span] = []
+    for event in sorted(events, key=lambda each: nanoseconds(each["ts"])):
+        at = nanoseconds(event["ts"])
+        if event["ph"] == "b":
+            span = Span(event["name"], at, -1, event.get("args", {}))
+            (opened[-1].inside if opened else outermost).append(span)
+            opened.append(span)
+        elif not opened or opened[-1].name != event["name"]:
+            raise Wrong(f"ends without a beginning, or crosses another: {event}")
+        else:
+            opened.pop().end = at
+    if opened:
+        raise Wrong(f"never ends: {opened[-1]}")
+    return outermost
 
 
 def nest(slices: list[Slice]) -> None:

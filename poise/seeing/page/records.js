@@ -18,7 +18,7 @@ import { lifeOf, STRIP } from "./model.js";
 /** @typedef {import("./contract.js").Seat} Seat */
 /** @typedef {import("./contract.js").Series} Series */
 
-export const KIND = { TURN: 0, CALL: 1, TIMER: 2, POSTED: 3, LIFE: 4, INTEREST: 5, SHORT: 6 };
+export const KIND = { TURN: 0, CALL: 1, TIMER: 2, POSTED: 3, LIFE: 4, INTEREST: 5, SHORT: 6, REQUEST: 7 };
 export const WHY = ["fd", "timer", "wakeup", "signal", "posted", "caller"];
 
 const SECOND = 1e9;
@@ -234,7 +234,7 @@ export class Past {
       wait += moment.wait;
       total += endOf(moment) - moment.t0;
       turns += 1;
-      callbacks += moment.rows.length;
+      callbacks += this.#calls(moment).length;
     }
     /** @type {import("./contract.js").Longest | null} */
     let longest = null;

@@ -2,8 +2,8 @@
  * A recording as a Chrome trace, which Perfetto opens: the same events as `poise trace` writes, made in the browser
  * so that the watched program has nothing to do with it.
  *
- * The loop is one thread of complete slices, strictly nested; connections are asynchronous spans, because they overlap; how many
- * were ready and how busy the loop was are counters; an arrow leads from the moment a descriptor was ready to its call. The recording
+ * The loop is one thread of complete slices, strictly nested; connections are asynchronous spans, because they overlap, and requests
+ * are spans within them; how many were ready and how busy the loop was are counters; an arrow leads from the moment a descriptor was ready to its call. The recording
  * goes along, so that the trace can be replayed.
  */
 
@@ -14,6 +14,7 @@ import { KIND, WHY } from "./records.js";
 /** @typedef {import("./contract.js").Stall} Stall */
 /** @typedef {import("./contract.js").Seat} Seat */
 /** @typedef {Record<string, unknown>} Event */
+/** @typedef {{begin: number, end: number, name: string, status: unknown, bytes: unknown}} Asked a request */
 
 const LOOP = 1; // the number of the loop's thread in the trace
 const BUSY = 1e8; // ns between two points of the busy counter
@@ -59,6 +60,9 @@ function show(mask) {
 /** @param {RecordRow} turn @returns {number} when it ended */
 const endOf = (turn) => at(turn, 1) + at(turn, 4) + at(turn, 5) + at(turn, 6) + at(turn, 7);
 
+/** @param {RecordRow} row @returns {number} when what it tells of began */
+const began = (row) => at(row, 1) - (row[0] === KIND.REQUEST ? Math.max(0, at(row, 2)) : 0);
+
 /** @param {Records} records @returns {object} */
 export function trace(records) {
   const traceEvents = [...new Conversion(records).events()];
@@ -69,7 +73,7 @@ class Conversion {
   /** @param {Records} records */
   constructor(records) {
     this.records = records;
-    this.first = records.rows.reduce((least, row) => Math.min(least, at(row, 1)), Infinity);
+    this.first = records.rows.reduce((least, row) => Math.min(least, began(row)), Infinity);
     if (this.first === Infinity) this.first = 0;
     const turns = records.rows.filter((row) => row[0] === KIND.TURN);
     this.last = records.rows.reduce((most, row) => Math.max(most, at(row, 1)), 0);
@@ -200,28 +204,74 @@ class Conversion {
   /** The span of each connection, and how many are open. @returns {Generator<Event>} */
   *lives() {
     /** @type {Map<number, number>} */
-    const began = new Map();
+    const opened = new Map();
     /** @type {Map<number, number>} */
     const ended = new Map();
     for (const row of this.records.rows) {
-      if (row[0] === KIND.LIFE) (row[3] === "open" ? began : ended).set(at(row, 2), at(row, 1));
+      if (row[0] === KIND.LIFE) (row[3] === "open" ? opened : ended).set(at(row, 2), at(row, 1));
     }
     /** @type {[number, number][]} */
     const changes = [];
+    const asked = this.asked();
     for (const [place, seat] of this.records.seats.entries()) {
       if (UNCONNECTED.has(seat[2])) continue;
-      const begin = began.get(place) ?? this.first;
+      const begin = opened.get(place) ?? this.first;
       const end = Math.max(begin, ended.get(place) ?? this.last);
       const common = { cat: "connection", id: idOf(seat) };
       const name = `${seat[2]} ${idOf(seat)}`;
       yield this.event("b", name, begin, { args: { what: seat[3], peer: seat[4] }, ...common });
+      yield* this.requests(asked.get(place) ?? [], begin, end, common);
+      asked.delete(place);
       yield this.event("e", name, end, common);
       changes.push([begin, 1], [end, -1]);
+    }
+    for (const [place, each] of asked) {
+      // Of newcomers, who were answered before they became anything else.
+      yield* this.requests(each, this.first, this.last, { cat: "request", id: idOf(this.seat(place)) });
     }
     let open = 0;
     for (const [when, change] of changes.sort((a, b) => a[0] - b[0] || a[1] - b[1])) {
       open += change;
       yield this.event("C", "open", when, { args: { open } });
+    }
+  }
+
+  /** The requests of each seat in the order of time, one after the other. @returns {Map<number, Asked[]>} */
+  asked() {
+    /** @type {Map<number, Asked[]>} */
+    const found = new Map();
+    /** @type {Map<number, Asked>} */
+    const underWay = new Map();
+    /** @param {number} place @param {Asked} asked */
+    const add = (place, asked) => {
+      const before = found.get(place);
+      if (before) before.push(asked);
+      else found.set(place, [asked]);
+    };
+    for (const row of this.records.rows) {
+      if (row[0] !== KIND.REQUEST) continue;
+      const [, when, took, place] = /** @type {number[]} */ (row);
+      const name = `${row[4]} ${row[5]}`.trim() || "?";
+      if (took < 0) underWay.set(place, { begin: when, end: this.last, name, status: null, bytes: null });
+      else {
+        underWay.delete(place);
+        add(place, { begin: when - took, end: when, name, status: row[6], bytes: row[7] });
+      }
+    }
+    for (const [place, asked] of underWay) add(place, asked);
+    return found;
+  }
+
+  /**
+   * The spans of one connection's requests, inside of its own.
+   * @param {Asked[]} asked @param {number} begin @param {number} end @param {Event} common @returns {Generator<Event>}
+   */
+  *requests(asked, begin, end, common) {
+    for (const each of asked) {
+      begin = Math.min(Math.max(begin, each.begin), end);
+      yield this.event("b", each.name, begin, { args: { status: each.status, bytes: each.bytes }, ...common });
+      begin = Math.min(Math.max(begin, each.end), end);
+      yield this.event("e", each.name, begin, common);
     }
   }
 

@@ -144,6 +144,10 @@ def recorded() -> dict[str, Any]:
         [CALL, end + 2_000, 500, 3, 0x4011, 5],
         [TIMER, end + 3_000, 7, "Deadlines.expire", 12],
         [6, end + 3_100, 3, 65_536, 4_096, "/srv/shop/site.py:12"],
+        [7, end + 3_200, 5_000_000_000, 3, "GET", "/a?…", 200, 4_096],
+        [7, end + 3_250, 10, 3, "", "", 400, 20],
+        [7, end + 3_300, -1, 3, "GET", "/slow", 0, 0],
+        [7, end + 3_310, 10, 0, "GET", "/at-once", 200, 5],
     ]
     return records
 
