@@ -21,7 +21,8 @@ Without PID the only one that runs is shown, or a list of all.
 
 TRACE = """\
 Record what the loop of a running program does for some seconds, and write it as a Chrome trace, which
-https://ui.perfetto.dev opens and poise replay shows again. It has the addresses of those who were connected in it.
+https://ui.perfetto.dev opens and poise replay shows again. What there is of the time before goes along. It has the addresses
+of those who were connected in it, and the paths of what they have asked for.
 """
 
 WATCH = """\
@@ -70,9 +71,10 @@ def add_trace(commands: argparse._SubParsersAction[Command]) -> Command:
         help="how long to record (default: %(default)g)",
     )
     trace.add_argument(
-        "--full",
-        action="store_true",
-        help="record changes of interest and short writes, too, with the line that made each; it costs the program more",
+        "--lean",
+        dest="full",
+        action="store_false",
+        help="leave out requests, changes of interest and short writes: it costs a busy program less",
     )
     return trace
 

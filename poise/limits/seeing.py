@@ -50,6 +50,12 @@ class DoorLimits(Checked):
     rows: int = limit(
         256, "rows", "of a recording put into words at once: meanwhile no other thread runs, the loop neither"
     )
+    saving: float = limit(
+        2.0,
+        "seconds",
+        "recorded in full, each request too, when the page saves a trace; what was recorded before goes along",
+        low=0.01,
+    )
     once: float = limit(
         1.25,
         "seconds",

@@ -9,8 +9,8 @@ One question, a line of JSON, then answers, a line each:
 * ``{"ask": "who"}``: who this is;
 * ``{"ask": "watch"}``: what does not change, then a state a few times a second until the asker goes;
 * ``{"ask": "once", "seconds": 1}``: what does not change, and one state after so long;
-* ``{"ask": "records", "seconds": 5}``: after so long, all that the recorder holds; with ``"full": true`` changes of interest and
-  short writes are recorded too, with the lines that made them.
+* ``{"ask": "records", "seconds": 5}``: after so long, all that the recorder holds; with ``"full": true`` requests are
+  recorded too, and changes of interest and short writes with the lines that made them.
 
 Watching begins with a question that needs it and ends with the last asker. A socket file is put under its name when it
 is listened to already, so one that refuses is one whose process is dead.

@@ -176,6 +176,7 @@ ENGLISH: Texts = {
     "page.dock.failed": "The record could not be fetched.",
     "page.dock.overwritten": "The record does not reach back so far any more.",
     "page.dock.save": "Save trace",
+    "page.dock.recording": "Recording a moment more, each request too …",
     "page.dock.saving": "Writing the trace …",
     "page.dock.saved": "Saved as {name}. Perfetto opens it.",
 }
@@ -345,6 +346,7 @@ CHINESE: Texts = {
     "page.dock.failed": "取不到记录。",
     "page.dock.overwritten": "记录已经追溯不到那么早了。",
     "page.dock.save": "保存跟踪",
+    "page.dock.recording": "再记录片刻，连同每个请求…",
     "page.dock.saving": "正在写跟踪文件…",
     "page.dock.saved": "已保存为 {name}，可用 Perfetto 打开。",
 }

@@ -205,7 +205,7 @@ class PageServer(Doorway):
         if head.path == "/feed":
             self._feed(exchange, head)
         elif head.path == "/records":
-            exchange.reply(200, JSON, self._records(), None)
+            exchange.reply(200, JSON, self._records(exchange, full=head.query == "full"), None)
         else:
             return False
         return True
@@ -223,8 +223,11 @@ class PageServer(Doorway):
                 Refusal(503, f"{self._limits.viewers} are looking already", (("Retry-After", "5"),))
             )
 
-    def _records(self) -> Iterator[bytes]:
-        with closing(self._watching.attach()) as viewer:
+    def _records(self, exchange: Exchange, *, full: bool) -> Iterator[bytes]:
+        """What the recorder holds; ``full`` is with all that happens in a moment more."""
+        with closing(self._watching.attach(full=full)) as viewer:
+            if full and not exchange.silent(self._limits.saving):
+                return
             yield from viewer.recording(self._limits.rows)
 
     def _events(self, exchange: Exchange) -> Iterator[bytes]:

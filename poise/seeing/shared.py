@@ -40,7 +40,7 @@ class Shared:
         self._full = 0  # viewers who want everything
 
     def attach(self, *, full: bool = False) -> Looker:
-        """One more who looks; ``full`` has the changes of interest and the short writes recorded as well."""
+        """One more who looks; ``full`` has requests, changes of interest and short writes recorded as well."""
         self._watching.attach()
         if full:
             self._want_full(1)

@@ -288,7 +288,9 @@ class _Conversion:
         """The spans of one connection's requests, inside of its own."""
         for each in asked:
             begin = min(max(begin, each.begin), end)
-            yield self._event("b", each.name, begin, args={"status": each.status, "bytes": each.sent}, **common)
+            yield self._event(
+                "b", each.name, begin, args={"status": each.status, "bytes": each.sent}, **common
+            )
             begin = min(max(begin, each.end), end)
             yield self._event("e", each.name, begin, **common)
 

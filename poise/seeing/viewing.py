@@ -45,7 +45,7 @@ class Watching(Protocol):
     def attach(self, *, full: bool = False) -> Viewer:
         """One more who looks, from any thread. Raises ProgramFault when there is nothing to look at any more.
 
-        ``full`` has changes of interest and short writes recorded too, each with its line, as long as this viewer looks.
+        ``full`` has requests recorded too, and changes of interest and short writes with their lines, as long as this viewer looks.
         """
 
 

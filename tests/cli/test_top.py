@@ -78,7 +78,8 @@ def test_what_can_be_typed() -> None:
     args = parser().parse_args(["top", "4711", "--once", "--json", "--lang", "zh"])
     assert (args.pid, args.once, args.json, args.lang) == (4711, True, True, "zh")
     args = parser().parse_args(["trace", "-o", "x", "--seconds", "0.5"])
-    assert (args.pid, args.output, args.seconds, args.full) == (None, "x", 0.5, False)
+    assert (args.pid, args.output, args.seconds, args.full) == (None, "x", 0.5, True)
+    assert not parser().parse_args(["trace", "-o", "x", "--lean"]).full
     args = parser().parse_args(["replay", "x", "-p", "0"])
     assert (args.file, args.port) == ("x", 0)
     args = parser().parse_args(["serve"])

@@ -137,6 +137,9 @@ def test_it_saves_a_trace_whose_slices_are_nested(browser: Browser, tmp_path: Pa
             assert client.recv(12) == b"HTTP/1.1 200"
         sight.page.call("Page.setDownloadBehavior", behavior="allow", downloadPath=str(tmp_path))
         sight.page.click("#save")
+        sight.until('document.getElementById("dock-said").textContent.includes("Recording")')
+        with asked(port, b"/?secret") as client:
+            assert client.recv(12) == b"HTTP/1.1 200"
         sight.until('document.getElementById("dock-said").textContent.includes("Saved")')
         file = tmp_path / sight.text("#dock-said").split()[2].rstrip(".")
         end = time.monotonic() + PATIENCE
@@ -144,6 +147,8 @@ def test_it_saves_a_trace_whose_slices_are_nested(browser: Browser, tmp_path: Pa
             assert time.monotonic() < end, sight.text("#dock-said")
             sight.drawn()
         read = perfetto.read(json.loads(file.read_text()))
+    asked_for = [(each.name, each.args) for span in read.spans.values() for each in span.inside]
+    assert ("GET /?…", 200) in [(name, args["status"]) for name, args in asked_for]
     calls = [each for each in read.slices if each.name == "App.respond"]
     assert calls
     for call in calls:

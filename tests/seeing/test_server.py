@@ -84,9 +84,9 @@ def ask(server: PageServer, target: str, *fields: str, token: bool = True, metho
 class Feed:
     """One viewer."""
 
-    def __init__(self, server: PageServer) -> None:
+    def __init__(self, server: PageServer, target: str = "/feed") -> None:
         self.socket = opened(server)
-        self.socket.sendall(request(server, "/feed"))
+        self.socket.sendall(request(server, target))
         self._file = self.socket.makefile("rb")
         self.status = int(self._file.readline().split()[1])
         self.fields: dict[str, str] = {}
@@ -199,6 +199,24 @@ def test_records_come_whole(server: PageServer, watching: FakeWatching) -> None:
     answer = ask(server, "/records")
     assert answer.fields["content-type"] == "application/json"
     assert json.loads(answer.body) == watching.recorded
+
+
+def test_a_moment_more_is_recorded_in_full_for_who_asks_for_it(watching: FakeWatching, folder: Path) -> None:
+    server = PageServer(watching, limits=QUICK.but(saving=0.05))
+    try:
+        for target in ("/records", "/records?full", "/records?full=1"):
+            assert json.loads(ask(server, target).body) == watching.recorded
+        assert watching.full == [False, True, False]
+        patient = PageServer(watching, limits=QUICK.but(saving=PATIENCE))
+        try:
+            asked = Feed(patient, "/records?full")
+            watching.wait(1)
+            asked.close()
+            watching.wait(0, PATIENCE / 2)
+        finally:
+            patient.close()
+    finally:
+        server.close()
 
 
 def test_a_head_alone_watches_nobody(server: PageServer, watching: FakeWatching) -> None:

@@ -134,9 +134,9 @@ class App {
     showCost(picture);
   }
 
-  /** @returns {Promise<string>} what the recorder holds, as it was sent */
-  async #records() {
-    const reply = await ask("/records");
+  /** @param {string} [query] @returns {Promise<string>} what the recorder holds, as it was sent */
+  async #records(query = "") {
+    const reply = await ask(`/records${query}`);
     if (!reply.ok) throw new Error(String(reply.status));
     return reply.text();
   }
@@ -206,7 +206,11 @@ class App {
 
   async save() {
     try {
-      const records = this.frozen?.text ?? (await this.#records());
+      if (!this.frozen) {
+        this.note = text("page.dock.recording");
+        this.render();
+      }
+      const records = this.frozen?.text ?? (await this.#records("?full")); // of a moment more, each request
       this.note = text("page.dock.saving");
       this.render();
       this.note = text("page.dock.saved", { name: await save(records, JSON.parse(records).hello) });

@@ -250,7 +250,7 @@ class Conversion {
     };
     for (const row of this.records.rows) {
       if (row[0] !== KIND.REQUEST) continue;
-      const [, when, took, place] = /** @type {number[]} */ (row);
+      const [when, took, place] = [at(row, 1), at(row, 2), at(row, 3)];
       const name = `${row[4]} ${row[5]}`.trim() || "?";
       if (took < 0) underWay.set(place, { begin: when, end: this.last, name, status: null, bytes: null });
       else {

@@ -293,6 +293,7 @@ def test_save_trace(slow: Shown, tmp_path: Path) -> None:
     slow.page.call("Page.setDownloadBehavior", behavior="allow", downloadPath=str(tmp_path))
     slow.page.click("#save")
     slow.until('document.getElementById("dock-said").textContent.includes("Saved")')
+    assert "/records?full" in slow.feed.asked
     name = slow.text("#dock-said").split()[2].rstrip(".")
     for _ in range(500):
         if (tmp_path / name).exists():
