@@ -62,7 +62,7 @@ def add_trace(commands: argparse._SubParsersAction[Command]) -> Command:
         usage="poise trace [PID] -o FILE [options]",
     )
     _add_pid(trace)
-    trace.add_argument("-o", "--output", required=True, metavar="FILE", help="the file to write")
+    trace.add_argument("-o", "--output", required=True, metavar="FILE", help="the file to write; - is stdout")
     trace.add_argument(
         "--seconds",
         type=seconds,

@@ -81,9 +81,12 @@ def stream(program: attach.Program) -> int:
 
 
 def follow(
-    program: attach.Program, question: attach.Answer, answered: Callable[[attach.Answer], object]
+    program: attach.Program,
+    question: attach.Answer,
+    answered: Callable[[attach.Answer], object],
+    begin: Callable[[Reactor], object] | None = None,
 ) -> str:
-    """Ask, and hear all answers until ``answered`` says False; why there are no more."""
+    """Ask, and hear all answers until ``answered`` says False; why there are no more. ``begin`` gets the reactor that runs meanwhile."""
     reasons: list[str] = []
 
     def heard(answer: attach.Answer) -> None:
@@ -96,6 +99,8 @@ def follow(
 
     with Reactor() as reactor:
         reactor.at_close.append(attach.ask(reactor, program.path, question, heard, ended))
+        if begin is not None:
+            begin(reactor)
         reactor.run()
     return reasons[0]
 

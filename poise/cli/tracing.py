@@ -7,9 +7,12 @@ import errno
 import json
 import os
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from poise.cli import attach, standard
+from poise.cli.outcome import STDOUT, Outcome
 from poise.cli.standard import say
 from poise.cli.top import follow
 from poise.errors import MachineFault
@@ -19,33 +22,81 @@ from poise.seeing.replay import Replay
 from poise.seeing.server import LOOPBACK, PageServer
 from poise.seeing.trace import recording, trace
 
-PRIVATE = 0o600
+ERASE = "\r\x1b[K"
+ENDING = (signal.SIGTERM, signal.SIGHUP)
+BY_SIGNAL = 128  # and its number: the exit code of who was ended by one
 
 
 def write_trace(args: argparse.Namespace) -> int:
     """Record, convert and write; the exit code. Raises MachineFault in words for people."""
     program = attach.chosen(args.pid)
+    with tidy_end(), Outcome(args.output) as outcome:
+        records = record(program, args.seconds, full=args.full)
+        outcome.write(json.dumps(trace(records), separators=(",", ":")) + "\n")
+    held = f"{len(records['rows']):,} records"
+    if args.output == STDOUT:
+        say(held)
+    else:
+        say(f"{args.output}: {held}; open it at https://ui.perfetto.dev, or with: poise replay {args.output}")
+    return 0
+
+
+def record(program: attach.Program, seconds: float, *, full: bool) -> dict[str, Any]:
+    """What the recorder of ``program`` holds after so long. Raises MachineFault."""
     found: list[attach.Answer] = []
-    say(f"recording {program.pid} for {args.seconds:g} s")
-    question = {"ask": "records", "seconds": args.seconds, "full": args.full}
-    why = follow(program, question, found.append)
+    question = {"ask": "records", "seconds": seconds, "full": full}
+    progress = Progress(f"recording {program.pid}", seconds)
+    try:
+        why = follow(program, question, found.append, progress.begin)
+    finally:
+        progress.end()
     records = recording(found[0]) if found else None
     if records is None:
         raise MachineFault(errno.ECONNRESET, f"{program.pid}: {why}")
-    text = json.dumps(trace(records), separators=(",", ":"))
+    return records
+
+
+class Progress:
+    """One line on stderr: how far it is, where that is a terminal; else only that it has begun."""
+
+    def __init__(self, what: str, seconds: float) -> None:
+        self._what = what
+        self._seconds = seconds
+        self._moving = os.isatty(standard.ERROR)
+
+    def begin(self, reactor: Reactor) -> None:
+        """Say so, and again each second while ``reactor`` runs."""
+        if not self._moving:
+            say(f"{self._what} for {self._seconds:g} s")
+            return
+        self._began = reactor.clock.monotonic()
+        self._tell(reactor)
+
+    def end(self) -> None:
+        """Give the line back."""
+        if self._moving:
+            standard.write(standard.ERROR, ERASE)
+
+    def _tell(self, reactor: Reactor) -> None:
+        gone = round(reactor.clock.monotonic() - self._began)
+        far = f"{gone} of {self._seconds:g} s" if gone < self._seconds else "fetching it"
+        standard.write(standard.ERROR, f"{ERASE}poise: {self._what}: {far}")
+        reactor.call_later(1.0, self._tell, reactor)
+
+
+@contextmanager
+def tidy_end() -> Iterator[None]:
+    """Whoever ends us by a signal leaves as little behind as Ctrl-C does."""
+
+    def leave(number: int, _frame: object) -> None:
+        raise SystemExit(BY_SIGNAL + number)
+
+    before = {number: signal.signal(number, leave) for number in ENDING}
     try:
-        # It tells who was connected: for the person who asked, and for whom they give it to.
-        with open(
-            args.output, "w", encoding="ascii", opener=lambda path, flags: os.open(path, flags, PRIVATE)
-        ) as file:
-            file.write(text)
-    except OSError as error:
-        raise MachineFault(error.errno, f"cannot write {args.output}: {error.strerror}") from error
-    held = len(records["rows"])
-    say(
-        f"{args.output}: {held:,} records; open it at https://ui.perfetto.dev, or with: poise replay {args.output}"
-    )
-    return 0
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def replay(args: argparse.Namespace) -> int:

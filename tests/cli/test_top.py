@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -18,6 +19,7 @@ import pytest
 
 from poise.cli import attach, tracing
 from poise.cli.main import CANNOT_START, main, parser
+from poise.cli.outcome import Outcome
 from poise.cli.plain import width
 from poise.cli.top import follow
 from poise.cli.where import network_addresses
@@ -26,7 +28,7 @@ from poise.loop.reactor import Reactor
 from poise.seeing.control import Control
 from poise.seeing.trace import recording, trace
 from tests.seeing import perfetto
-from tests.seeing.watching import HELLO, HOSTILE, RECORDS, FakeWatching, row, state
+from tests.seeing.watching import HELLO, HOSTILE, RECORDS, FakeViewer, FakeWatching, row, state
 from tests.support.full import FULL, no_room
 from tests.support.load import load
 from tests.support.program import PATIENCE, program, serving
@@ -469,11 +471,97 @@ def test_a_trace_is_written_for_its_owner_alone(
     assert f"poise replay {path}" in capfd.readouterr().err
 
 
-def test_a_trace_that_cannot_be_written_says_why(
-    control: Control, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [("no/x", "No such file or directory"), (".", "Is a directory"), ("new/", "Is a directory"), ("/sys/x", "Permission denied")],
+)  # fmt: skip
+def test_what_cannot_be_written_is_said_before_it_is_recorded(
+    control: Control,
+    watching: FakeWatching,
+    tmp_path: Path,
+    name: str,
+    why: str,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
-    assert main(["trace", "-o", str(tmp_path / "no" / "x"), "--seconds", "0"]) == CANNOT_START
-    assert "cannot write" in capfd.readouterr().err
+    path = os.path.join(tmp_path, name)
+    assert main(["trace", "-o", path, "--seconds", "600"]) == CANNOT_START
+    assert capfd.readouterr().err == f"poise: cannot write {path}: {why}\n"
+    assert watching.attached == 0
+
+
+def test_a_trace_to_stdout(control: Control, capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["trace", "-o", "-", "--seconds", "0"]) == 0
+    told = capfd.readouterr()
+    assert recording(json.loads(told.out)) == RECORDS
+    assert told.err.endswith("poise: 0 records\n")
+    with no_room():
+        assert main(["trace", "-o", "-", "--seconds", "0"]) == CANNOT_START
+    assert "cannot write -: No space left on device" in capfd.readouterr().err
+
+
+def test_a_trace_takes_the_place_of_another_and_a_link_stays_one(control: Control, tmp_path: Path) -> None:
+    before, link = tmp_path / "x.json", tmp_path / "link.json"
+    before.write_text("x" * 100_000)
+    link.symlink_to(before)
+    assert main(["trace", "-o", str(link), "--seconds", "0"]) == 0
+    assert recording(json.loads(before.read_text())) == RECORDS
+    assert link.is_symlink()
+    assert sorted(each.name for each in tmp_path.iterdir() if each.suffix) == ["link.json", "x.json"]
+
+
+def test_where_no_file_can_be_made_one_that_is_there_is_written(
+    control: Control, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(_outcome: Outcome) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Outcome, "_open_beside", refused)
+    path = tmp_path / "x.json"
+    assert main(["trace", "-o", str(path), "--seconds", "0"]) == CANNOT_START
+    path.write_text("x" * 100_000)
+    assert main(["trace", "-o", str(path), "--seconds", "0"]) == 0
+    assert recording(json.loads(path.read_text())) == RECORDS
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("key", "number", "code"), [("\x03", None, 130), ("", signal.SIGTERM, 143)])
+def test_who_interrupts_a_recording_finds_what_was_there_before(
+    control: Control, watching: FakeWatching, tmp_path: Path, key: str, number: int | None, code: int
+) -> None:
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    (kept / "x.json").write_text("before")
+    words = [sys.executable, "-m", "poise", "trace", "-o", str(kept / "x.json"), "--seconds", "600"]
+    with terminal(words) as tty:
+        tty.until("0 of 600 s")
+        tty.until(f"recording {os.getpid()}: 1 of 600 s")
+        assert len(list(kept.iterdir())) == 2
+        if number is not None:
+            tty.process.send_signal(number)
+        tty.type(key)
+        seen = tty.end()
+        assert tty.process.returncode == code
+    assert seen.endswith("\r\x1b[K")
+    assert [(each.name, each.read_text()) for each in kept.iterdir()] == [("x.json", "before")]
+    watching.wait(0)
+
+
+def test_a_program_that_ends_while_it_is_recorded(
+    control: Control, watching: FakeWatching, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    attach_ = watching.attach
+
+    def attached(*, full: bool = False) -> FakeViewer:
+        for each in control._now():
+            each.shutdown(socket.SHUT_RDWR)
+        return attach_(full=full)
+
+    watching.attach = attached  # type: ignore[method-assign]
+    path = tmp_path / "kept" / "x.json"
+    path.parent.mkdir()
+    assert main(["trace", "-o", str(path), "--seconds", "600"]) == CANNOT_START
+    assert "the program has ended" in capfd.readouterr().err
+    assert list(path.parent.iterdir()) == []
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", "x", '{"traceEvents": []}', "[" * 100_000])
