@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 ELLIPSIS = "…"
+WIDE = "\u2e80-\u9fff\uf900-\uffef"
+CLOSING = "，。：；、！？）》」』"
+UNITS = "ns|µs|ms|s|min|h|%|B|KiB|MiB|GiB|TiB"
+PIECES = re.compile(
+    rf"[0-9.,]+ (?:{UNITS})(?![A-Za-z])[{CLOSING}.,;:]*\s*|[{WIDE}][{CLOSING}]*|[^\s{WIDE}]+[{CLOSING}]*\s*|\s+"
+)
+"""What a line is not broken within: a figure and its unit, for one. Where East Asian letters stand a line may be broken anywhere but before a mark."""
 
 
 def plain(text: object) -> str:
@@ -36,3 +44,13 @@ def fitted(text: str, columns: int, *, right: bool = False) -> str:
         text = "".join(kept) + (ELLIPSIS if columns > 0 else "")
     blank = " " * max(0, columns - width(text))
     return blank + text if right else text + blank
+
+
+def wrapped(text: str, columns: int, most: int) -> list[str]:
+    """``text`` in lines of so many columns, broken between words and between East Asian letters; the rest goes into the last."""
+    lines = [""]
+    for piece in PIECES.findall(text):
+        if len(lines) < most and lines[-1] and width(lines[-1] + piece.rstrip()) > columns:
+            lines.append("")
+        lines[-1] += piece
+    return [line.rstrip() for line in lines]

@@ -11,7 +11,8 @@ from collections.abc import Callable
 from functools import partial
 
 from poise.cli import attach, standard
-from poise.cli.paint import painted
+from poise.cli.paint import Line, painted
+from poise.cli.plain import plain, width
 from poise.cli.topmodel import SORTS, Model
 from poise.cli.toptexts import WORDS, language
 from poise.cli.topview import PANES, Look, screen
@@ -184,8 +185,12 @@ class View:
         room, lines = window()
         look = self._look._replace(note=self._note())
         shown = screen(self._paused or self._model, look, room, lines)
-        drawn = (painted(line, room, colour=self._colour) + REST_OF_LINE for line in shown[:lines])
-        standard.write(standard.OUTPUT, HOME + "\r\n".join(drawn) + REST)
+        drawn = "\r\n".join(self._drawn(line, room) for line in shown[:lines])
+        filled = len(shown) >= lines and is_full(shown[-1], room)
+        standard.write(standard.OUTPUT, HOME + drawn + ("" if filled else REST))
+
+    def _drawn(self, line: Line, room: int) -> str:
+        return painted(line, room, colour=self._colour) + ("" if is_full(line, room) else REST_OF_LINE)
 
     def _note(self) -> str:
         words = self._look.words
@@ -264,6 +269,11 @@ class View:
         elif key.isprintable():
             self._typing = typed = (typed + key)[:LONGEST_FILTER]
         self._look = self._look._replace(wanted=typed)
+
+
+def is_full(line: Line, room: int) -> bool:
+    """Whether it reaches the last column, where a terminal stays: what is erased then is that column."""
+    return sum(width(plain(span.text)) for span in line) >= room
 
 
 def following(names: tuple[str, ...], name: str) -> str:

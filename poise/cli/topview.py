@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from poise.cli import figures
 from poise.cli.paint import Column, Line, Span, cell, columns, joined
-from poise.cli.plain import width
+from poise.cli.plain import plain, width, wrapped
 from poise.cli.topmodel import Model
 from poise.cli.toptexts import Texts
 
@@ -28,20 +28,26 @@ FULL_BITS = (
 FRAMES = 6  # of a stack that are shown
 PANES = ("rows", "holders", "timers")
 FEW_LINTS = 3
+SENTENCE = 3  # lines at most
+LOW = 20  # lines of a window; in a lower one what is wrong has a line each
+INDENT = "    "
+TABLE = 3  # lines of it are seen in any window: its head, and two rows
+LAST, FIGURES, TURN, FIX, FRAME, MORE_FIGURES, EMPTY = range(1, 8)
+"""Ranks of the lines above the table."""
 
 DESCRIPTORS = (
     Column("fd", 6),
-    Column("kind", 10, rank=2),
-    Column("what", 12, grow=3, rank=1),
-    Column("peer", 15, grow=1, rank=4),
+    Column("kind", 10, rank=4),
+    Column("what", 11, grow=3, rank=1),
+    Column("peer", 15, grow=1, rank=6),
     Column("state", 12, grow=1),
-    Column("lamps", 23),
-    Column("buffers", PART * 3 + 2),
-    Column("rate_in", 10, right=True, rank=5),
-    Column("rate_out", 10, right=True, rank=3),
-    Column("events", 8, right=True, rank=7),
+    Column("lamps", 23, rank=3),
+    Column("buffers", PART * 3 + 2, rank=2),
+    Column("rate_in", 10, right=True, rank=7),
+    Column("rate_out", 10, right=True, rank=5),
+    Column("events", 8, right=True, rank=9),
     Column("held", 8, right=True),
-    Column("most", 8, right=True, rank=6),
+    Column("most", 8, right=True, rank=8),
 )
 HOLDERS = (
     Column("what", 20, grow=1),
@@ -67,13 +73,28 @@ class Look(NamedTuple):
     """A last line: help, a question, or what has happened."""
 
 
+class Part(NamedTuple):
+    """One line above the table."""
+
+    rank: int
+    """When a window is too low, lines of the highest rank go first; 0 never goes."""
+    line: Line
+
+
 def screen(model: Model, look: Look, room: int, lines: int | None) -> list[Line]:
     """What fills a window of so many columns and lines; None for all there is."""
     if not model.state:
         return [[Span(look.note)]]
-    top = [*_head(model, room), *_figures(model, look, room), *_turn(model, look, room), []]
-    top += _trouble(model, look)
+    parts = [
+        *_head(model, room),
+        *_sentence(model, look, room),
+        *_figures(model, look, room),
+        *_turn(model, look, room),
+        Part(EMPTY, []),
+        *_trouble(model, look, room, SENTENCE if lines is None or lines >= LOW else 1),
+    ]
     bottom: list[Line] = [[Span(look.note, "dim")]] if look.note else []
+    top = _fitting(parts, None if lines is None else lines - len(bottom) - TABLE)
     left = None if lines is None else max(0, lines - len(top) - len(bottom))
     table = {"rows": _rows, "holders": _holders, "timers": _timers}[look.pane](model, look, room, left)
     if lines is None:
@@ -82,21 +103,40 @@ def screen(model: Model, look: Look, room: int, lines: int | None) -> list[Line]
     return [*body, *[[] for _ in range(lines - len(body) - len(bottom))], *bottom]
 
 
-def _head(model: Model, room: int) -> Iterator[Line]:
+def _fitting(parts: list[Part], lines: int | None) -> list[Line]:
+    """Those that have room, from below the less important first."""
+    kept = list(parts)
+    while lines is not None and len(kept) > lines and (worst := max(part.rank for part in kept)):
+        del kept[max(number for number, part in enumerate(kept) if part.rank == worst)]
+    return [part.line for part in kept]
+
+
+def _head(model: Model, room: int) -> Iterator[Part]:
+    """Who it is, and as far as there is room, on what it runs."""
     hello = model.hello
     what = f" {hello.get('pid')}  {hello.get('program', '')}"
     how = f"{hello.get('poller', '')}  Python {hello.get('python', '')}  {model.state.get('level', '')} "
-    wide = max(0, room - len(how) - 1)
-    yield [Span(cell(what, wide).text, "head"), Span(" " + how, "head")]
+    wide = room - width(plain(how)) - 1
+    if wide < min(width(plain(what)), room // 2):
+        yield Part(0, [cell(what, room, "head")])
+    else:
+        yield Part(0, [cell(what, wide, "head"), Span(" " + how, "head")])
 
 
-def _figures(model: Model, look: Look, room: int) -> Iterator[Line]:
+def _sentence(model: Model, look: Look, room: int) -> Iterator[Part]:
     verdict = model.state["verdict"]
-    yield [
-        Span(
-            figures.filled(look.texts.get(f"verdict.{verdict['id']}", verdict["id"]), verdict["args"]), "bold"
-        )
-    ]
+    text = figures.filled(look.texts.get(f"verdict.{verdict['id']}", verdict["id"]), verdict["args"])
+    yield from _said(text, "bold", room, 0, SENTENCE)
+
+
+def _said(text: str, style: str, room: int, rank: int, most: int) -> Iterator[Part]:
+    """A sentence, in as many lines as it needs, but not more than ``most``."""
+    indent = INDENT if rank else ""
+    for number, line in enumerate(wrapped(plain(text), max(1, room - len(indent)), most)):
+        yield Part(rank, [Span((indent if number else "") + line, style)])
+
+
+def _figures(model: Model, look: Look, room: int) -> Iterator[Part]:
     numbers, cost, words = model.state["numbers"], model.state["cost"], look.words
     longest = numbers["longest"]
     shown = [
@@ -110,24 +150,25 @@ def _figures(model: Model, look: Look, room: int) -> Iterator[Line]:
     ]
     line: Line = []
     used = 0
+    rank = FIGURES
     for name, value in shown:
-        wide = width(name) + width(value) + 4
+        wide = width(name) + 1 + width(value)
         if line and used + wide > room:
-            yield line
-            line, used = [], 0
+            yield Part(rank, line)
+            line, used, rank = [], 0, MORE_FIGURES
         line += [Span(f"{name} ", "dim"), Span(value), Span("   ")]
-        used += wide
-    yield line
+        used += wide + 3
+    yield Part(rank, line)
 
 
-def _turn(model: Model, look: Look, room: int) -> Iterator[Line]:
+def _turn(model: Model, look: Look, room: int) -> Iterator[Part]:
     turn, words = model.state["turn"], look.words
     phase = words[f"phase.{turn['phase']}"]
     now = figures.filled(words["now"], {"number": str(turn["n"]), "phase": phase, "ns": turn["phase_ns"]})
     wide = max(width(now), STEADY)
     fit = min(SPARKS, room - wide - 2)
     sparks = sparkline(model.turns[-fit:]) if fit > 0 else ""
-    yield [cell(now, wide), Span("  "), Span(sparks, "busy")]
+    yield Part(TURN, [cell(now, wide), Span("  "), Span(sparks, "busy")])
 
 
 def sparkline(turns: list[list[Any]]) -> str:
@@ -144,25 +185,26 @@ def step(ns: int) -> int:
 # -- what is wrong ------------------------------------------------------------------------------------------
 
 
-def _trouble(model: Model, look: Look) -> list[Line]:
-    """The stall that goes on, or the last one, and what the lints say."""
-    words, found = look.words, []
-    stuck = model.state["turn"].get("stuck")
+def _trouble(model: Model, look: Look, room: int, most: int) -> Iterator[Part]:
+    """The stall that goes on, or the last one, and what the lints say, each in ``most`` lines."""
+    words = look.words
+    stuck, lints = model.state["turn"].get("stuck"), model.state["lints"][:FEW_LINTS]
     if stuck is not None:
-        found.append([Span(figures.filled(words["stuck"], _about(stuck, look)), "held")])
-        found += _stack(stuck)
+        yield from _said(figures.filled(words["stuck"], _about(stuck, look)), "held", room, LAST, most)
+        yield from _stack(stuck, FRAMES)
     elif model.stalls:
         last = model.stalls[-1]
-        ago = model.state["at"] - last["at"] - last["ns"]
-        found.append([Span(figures.filled(words["stall"], _about(last, look) | {"ago": ago}), "held")])
-        found += _stack(last)[:1]
-    for lint in model.state["lints"][:FEW_LINTS]:
+        about = _about(last, look) | {"ago": model.state["at"] - last["at"] - last["ns"]}
+        yield from _said(figures.filled(words["stall"], about), "held", room, LAST, most)
+        yield from _stack(last, 1)
+    for lint in lints:
         args = {"fd": lint.get("fd"), "peer": lint.get("peer")} | lint["args"]
-        known = [look.texts.get(f"lint.{lint['id']}{part}") for part in ("", ".fix")]
-        found.append([Span(figures.filled(known[0] or str(lint["id"]), args), "writing")])
-        if known[1]:
-            found.append([Span(f"  {words['fix']} {figures.filled(known[1], args)}", "dim")])
-    return [*found, []] if found else []
+        said, fix = (look.texts.get(f"lint.{lint['id']}{part}") for part in ("", ".fix"))
+        yield from _said(figures.filled(said or str(lint["id"]), args), "writing", room, LAST, most)
+        if fix:
+            yield from _said(f"  {words['fix']} {figures.filled(fix, args)}", "dim", room, FIX, most)
+    if stuck is not None or model.stalls or lints:
+        yield Part(EMPTY, [])
 
 
 def _about(stall: Value, look: Look) -> Value:
@@ -173,11 +215,10 @@ def _about(stall: Value, look: Look) -> Value:
     return {"name": " ".join(where), "ns": stall["ns"], "kind": kind}
 
 
-def _stack(stall: Value) -> list[Line]:
-    return [
-        [Span(f"    {file}:{line} {function}", "dim")]
-        for file, line, function in (stall.get("stack") or [])[:FRAMES]
-    ]
+def _stack(stall: Value, most: int) -> Iterator[Part]:
+    """The innermost lines; the first is the one to look at."""
+    for number, (file, line, function) in enumerate((stall.get("stack") or [])[:most]):
+        yield Part(FRAME if number else LAST, [Span(f"    {file}:{line} {function}", "dim")])
 
 
 # -- tables -------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from poise.cli.paint import painted
-from poise.cli.plain import width
+from poise.cli.plain import width, wrapped
 from poise.cli.topmodel import SORTS, STALLS, STRIP, Model
 from poise.cli.toptexts import WORDS, language
 from poise.cli.topview import ASKED, DARK, PANES, TOLD, Look, bar, lamps, screen, sparkline
@@ -138,6 +138,45 @@ def test_it_fits_every_window(language_: str, pane: str, room: int, lines: int) 
     assert len(shown) == lines
     for line in shown:
         assert width(painted(line, room, colour=False)) <= room
+
+
+def test_a_small_window_has_what_is_most_important() -> None:
+    """A telephone's terminal: who it is, the sentence in full, the stall and its line, and some rows with their state."""
+    verdict = {"id": "held", "args": {"name": "Shop.respond", "longest": "301 ms", "ago": "1.3 s"}}
+    model = told(state(verdict=verdict, stalls=[STALL], rows=[row(3), row(9)], at=15_212_000_000))
+    shown = text(model, LOOKS["en"]._replace(note="q quit"), room=40, lines=10).split("\n")
+    assert shown == [
+        " 4711  poise serve .",
+        "Shop.respond held the loop for 301 ms,",
+        "1.3 s ago: everybody else waited.",
+        "busy 3.0 %   longest hold 212 ms",
+        "14 s ago, 212 ms: report (9.1 192.0.2.7…",
+        "    app.py:12 report",
+        "FD     WHAT        STATE            HELD",
+        "3.1    HTTPConnec… reading       1.00 ms",
+        "9.1    HTTPConnec… reading       1.00 ms",
+        "q quit",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("said", "columns", "lines"),
+    [
+        ("", 10, [""]),
+        ("two words", 10, ["two words"]),
+        ("two words", 9, ["two words"]),
+        ("two words", 8, ["two", "words"]),
+        ("one two three four", 5, ["one", "two", "three four"]),  # no more lines: it is cut where it is drawn
+        ("循环卡住了：report 已占住", 12, ["循环卡住了：", "report 已占", "住"]),
+        ("循环卡住，", 9, ["循环卡", "住，"]),  # no line begins with a mark
+        ("unbreakable", 4, ["unbreakable"]),
+        ("占住 300 ms，其他人", 12, ["占住", "300 ms，其", "他人"]),
+        ("is 97 % free", 6, ["is", "97 %", "free"]),
+        ("for 301 ms, then", 9, ["for", "301 ms,", "then"]),
+    ],
+)
+def test_a_sentence_is_broken_between_its_words(said: str, columns: int, lines: list[str]) -> None:
+    assert wrapped(said, columns, 3) == lines
 
 
 def test_rows_that_do_not_fit_are_counted() -> None:
