@@ -6,11 +6,11 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from poise.cli import figures
 from poise.cli.paint import Column, Line, Span, cell, columns, joined
 from poise.cli.plain import plain, width, wrapped
 from poise.cli.topmodel import Model
 from poise.cli.toptexts import Texts
+from poise.seeing import figures
 
 Value = dict[str, Any]
 

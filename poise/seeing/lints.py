@@ -25,13 +25,13 @@ from typing import Any, Final, NamedTuple
 
 from poise.loop.probe import Probe
 from poise.loop.seat import Seat
+from poise.seeing.figures import duration, size
 from poise.seeing.inspecting import NO_SPIN, Inspection
 from poise.seeing.naming import about_seat
 from poise.seeing.sampling import Sample, Sampler
 from poise.seeing.series import SECOND, Series
 from poise.seeing.shorts import Shorts
 from poise.seeing.stalls import Stalls
-from poise.seeing.texts import duration, size
 
 if sys.platform != "win32":
     import resource

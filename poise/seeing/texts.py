@@ -103,26 +103,6 @@ class _Given(dict[str, str]):
         return "–"
 
 
-def duration(ns: float) -> str:
-    """``0.4 ms``, ``212 ms``, ``3.1 s``."""
-    if ns >= 10_000_000_000:
-        return f"{ns / 1e9:.0f} s"
-    if ns >= 1_000_000_000:
-        return f"{ns / 1e9:.1f} s"
-    if ns >= 10_000_000:
-        return f"{ns / 1e6:.0f} ms"
-    return f"{ns / 1e6:.1f} ms" if ns >= 100_000 else f"{ns / 1e3:.0f} µs"
-
-
-def size(count: float) -> str:
-    """``512 B``, ``64 KiB``, ``3.9 MiB``."""
-    for unit, width in (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)):
-        if count >= width:
-            number = count / width
-            return f"{number:.0f} {unit}" if number >= 100 else f"{number:.3g} {unit}"
-    return f"{count:.0f} B"
-
-
 def percent(part: float) -> str:
     """``97 %``; a little is not nothing, and not quite all is not all."""
     if 0 < part < 0.01:

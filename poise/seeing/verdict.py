@@ -6,10 +6,11 @@ from typing import Any, Final
 
 from poise.loop.seat import Level
 from poise.seeing import recorder
+from poise.seeing.figures import duration, since
 from poise.seeing.looking import Looking
 from poise.seeing.series import SECOND
 from poise.seeing.stalls import Stall
-from poise.seeing.texts import duration, percent
+from poise.seeing.texts import percent
 
 FULL: Final = 0.9  # of the time: what comes now has to wait for what came before
 BUSY: Final = 0.5
@@ -32,7 +33,7 @@ def verdict(looking: Looking, stuck: Stall | None, now: int) -> dict[str, Any]:
         worst = looking.stalls.worst.get(name)
         if worst is not None and worst.ns >= hold.ns * MUCH:
             name = worst.name
-        return told("held", name=name, longest=duration(hold.ns), ago=duration(now - hold.ended))
+        return told("held", name=name, longest=duration(hold.ns), ago=since(now - hold.ended))
     busy, longest = series.busy_share(), duration(hold.ns) if hold is not None else duration(0)
     if busy >= FULL:
         return told("full", busy=percent(busy))

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from poise.cli import figures
 from poise.cli.paint import RESET, STYLES, Column, Span, columns, painted
 from poise.cli.plain import fitted, plain, width
+from poise.seeing import figures
 from tests.seeing.watching import HOSTILE
 
 

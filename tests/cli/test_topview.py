@@ -170,7 +170,7 @@ def test_a_small_window_has_what_is_most_important() -> None:
         ("循环卡住了：report 已占住", 12, ["循环卡住了：", "report 已占", "住"]),
         ("循环卡住，", 9, ["循环卡", "住，"]),  # no line begins with a mark
         ("unbreakable", 4, ["unbreakable"]),
-        ("占住 300 ms，其他人", 12, ["占住", "300 ms，其", "他人"]),
+        ("占住 300 ms，其他人", 12, ["占住", "300 ms，其他", "人"]),
         ("is 97 % free", 6, ["is", "97 %", "free"]),
         ("for 301 ms, then", 9, ["for", "301 ms,", "then"]),
     ],
