@@ -33,11 +33,14 @@ def write_trace(args: argparse.Namespace) -> int:
     with tidy_end(), Outcome(args.output) as outcome:
         records = record(program, args.seconds, full=args.full)
         outcome.write(json.dumps(trace(records), separators=(",", ":")) + "\n")
-    held = f"{len(records['rows']):,} records"
+    count = len(records["rows"])
+    held = f"{count:,} records" if count else "the loop did nothing but wait, so there is nothing in it"
     if args.output == STDOUT:
         say(held)
-    else:
+    elif count:
         say(f"{args.output}: {held}; open it at https://ui.perfetto.dev, or with: poise replay {args.output}")
+    else:
+        say(f"{args.output}: {held}")
     return 0
 
 

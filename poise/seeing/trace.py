@@ -36,7 +36,7 @@ Row = list[Any]
 OTHER = "poise"
 LOOP = 1  # the number of the loop's thread in the trace
 BUSY_NS = 100_000_000  # between two points of the busy counter
-UNCONNECTED = frozenset(("file", "files", "listener", "process", "signal", "timer", "wakeup"))
+UNCONNECTED = frozenset(("file", "files", "listener", "process", "signal", "terminal", "timer", "wakeup"))
 """Kinds of descriptors that nobody connects by: they are there all the time."""
 
 

@@ -151,10 +151,10 @@ class App {
       if (!this.frozen) {
         const records = await this.#records();
         const past = new Past(JSON.parse(records), this.replay);
-        if (past.length === 0) throw new Error("empty");
-        this.frozen = { past, text: records, index: past.length - 1, last: past.length - 1 };
+        if (past.length) this.frozen = { past, text: records, index: past.length - 1, last: past.length - 1 };
+        else this.note = text("page.dock.empty");
       }
-      if (n !== undefined) this.#turnTo(this.frozen.past.find(n));
+      if (this.frozen && n !== undefined) this.#turnTo(this.frozen.past.find(n));
     } catch {
       this.note = text("page.dock.failed");
     }

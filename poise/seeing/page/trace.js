@@ -18,7 +18,7 @@ import { KIND, WHY } from "./records.js";
 
 const LOOP = 1; // the number of the loop's thread in the trace
 const BUSY = 1e8; // ns between two points of the busy counter
-const UNCONNECTED = new Set(["file", "files", "listener", "process", "signal", "timer", "wakeup"]); // nobody connects by these
+const UNCONNECTED = new Set(["file", "files", "listener", "process", "signal", "terminal", "timer", "wakeup"]); // nobody connects by these
 const CALLED = /** @type {number[]} */ ([KIND.CALL, KIND.TIMER, KIND.POSTED]);
 const MASK = /** @type {const} */ ([
   [0x1, "READ"],

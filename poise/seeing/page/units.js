@@ -8,8 +8,8 @@ const GAP = "\u202f";
 
 /** @param {number} value @returns {string} three digits, without an exponent */
 function three(value) {
-  if (value >= 100) return value.toFixed(0);
-  return value >= 10 ? value.toFixed(1) : value.toFixed(2);
+  if (value >= 99.95) return value.toFixed(0);
+  return value >= 9.995 ? value.toFixed(1) : value.toFixed(2);
 }
 
 /** @param {number | null | undefined} ns @returns {string} */

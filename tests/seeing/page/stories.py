@@ -9,6 +9,9 @@ from __future__ import annotations
 import random
 from typing import Any
 
+from poise.seeing.figures import duration, since
+from poise.seeing.texts import percent
+
 Value = dict[str, Any]
 MS = 1_000_000
 SECOND = 1_000_000_000
@@ -310,10 +313,10 @@ class Program:
         if self.spins is not None:
             return verdict("spinning", fd=str(self.spins), rate=f"{numbers['turns_per_s']:,}")
         if longest and longest["ns"] >= RED:
-            ago = duration(longest["ago_ns"])
+            ago = since(longest["ago_ns"])
             return verdict("held", name=longest["name"], longest=duration(longest["ns"]), ago=ago)
         return verdict(
-            "free", free=f"{1 - numbers['busy']:.0%}", longest=duration(longest["ns"] if longest else 0)
+            "free", free=percent(1 - numbers["busy"]), longest=duration(longest["ns"] if longest else 0)
         )
 
     def lags(self) -> Value:
@@ -360,13 +363,6 @@ class Program:
 
 def verdict(which: str, **args: str) -> Value:
     return {"id": which, "args": args}
-
-
-def duration(ns: int) -> str:
-    """As the program writes it in a sentence."""
-    if ns >= SECOND:
-        return f"{ns / SECOND:.1f} s" if ns < 10 * SECOND else f"{ns // SECOND} s"
-    return f"{ns // MS} ms" if ns >= 10 * MS else f"{ns / MS:.1f} ms"
 
 
 # -- the stories -------------------------------------------------------------------------------------------
