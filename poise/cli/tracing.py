@@ -18,10 +18,12 @@ from poise.cli.top import follow
 from poise.errors import MachineFault
 from poise.limits.seeing import DoorLimits
 from poise.loop.reactor import Reactor
+from poise.loop.seat import TURN
 from poise.seeing.replay import Replay
 from poise.seeing.server import LOOPBACK, PageServer
 from poise.seeing.trace import recording, trace
 
+IDLE = "the loop did nothing but wait, so there is nothing in it"
 ERASE = "\r\x1b[K"
 ENDING = (signal.SIGTERM, signal.SIGHUP)
 BY_SIGNAL = 128  # and its number: the exit code of who was ended by one
@@ -34,7 +36,7 @@ def write_trace(args: argparse.Namespace) -> int:
         records = record(program, args.seconds, full=args.full)
         outcome.write(json.dumps(trace(records), separators=(",", ":")) + "\n")
     count = len(records["rows"])
-    held = f"{count:,} records" if count else "the loop did nothing but wait, so there is nothing in it"
+    held = f"{count:,} records" if count else IDLE
     if args.output == STDOUT:
         say(held)
     elif count:
@@ -105,6 +107,8 @@ def tidy_end() -> Iterator[None]:
 def replay(args: argparse.Namespace) -> int:
     """Show a recording on the page until Ctrl-C. Raises MachineFault in words for people."""
     records = read(args.file)
+    if not any(isinstance(row, list) and row[:1] == [TURN] for row in records["rows"]):
+        raise MachineFault(errno.ENODATA, f"{args.file}: {IDLE}")
     server = PageServer(Replay(records), (LOOPBACK, args.port))
     try:
         with Reactor() as reactor:

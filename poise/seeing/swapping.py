@@ -7,6 +7,7 @@ another in front of it meanwhile, that one stays, and ours, which lies below it,
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import wraps
 from typing import Any, Final
 
 ABSENT: Final = object()  # the function was found further up, in a base class
@@ -49,6 +50,7 @@ class Swap:
         alive = self._alive = [True]
         instead = self._make(before)
 
+        @wraps(before)  # it is known by its name
         def ours(*args: Any, **named: Any) -> Any:
             return (instead if alive else before)(*args, **named)
 

@@ -493,7 +493,7 @@ def test_a_trace_to_stdout(control: Control, capfd: pytest.CaptureFixture[str]) 
     assert main(["trace", "-o", "-", "--seconds", "0"]) == 0
     told = capfd.readouterr()
     assert recording(json.loads(told.out)) == RECORDS
-    assert told.err.endswith("poise: 0 records\n")
+    assert told.err.endswith("poise: 1 records\n")
     with no_room():
         assert main(["trace", "-o", "-", "--seconds", "0"]) == CANNOT_START
     assert "cannot write -: No space left on device" in capfd.readouterr().err
@@ -572,6 +572,17 @@ def test_what_is_no_recording_is_not_replayed(
     path.write_text(text)
     assert main(["replay", str(path)]) == CANNOT_START
     assert f"{path} has no recording of Poise in it" in capfd.readouterr().err
+
+
+def test_a_recording_in_which_nothing_happened_is_not_replayed(
+    control: Control, watching: FakeWatching, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    watching.recorded = RECORDS | {"rows": []}
+    path = tmp_path / "x.json"
+    assert main(["trace", "-o", str(path), "--seconds", "0"]) == 0
+    assert f"{path}: the loop did nothing but wait" in capfd.readouterr().err
+    assert main(["replay", str(path)]) == CANNOT_START
+    assert f"{path}: the loop did nothing but wait" in capfd.readouterr().err
 
 
 def test_what_cannot_be_read_or_is_too_long_is_not_replayed(

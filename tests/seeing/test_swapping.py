@@ -42,6 +42,7 @@ def test_what_was_inherited_is_so_again(owner: Any) -> None:
     for _ in range(2):
         swap.put()
         swap.put()
+        assert owner.say.__qualname__ == "Base.say"
         assert owner().say() == ["ours", "base"]
         swap.take_back()
         swap.take_back()

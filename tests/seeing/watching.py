@@ -113,7 +113,7 @@ RECORDS: dict[str, Any] = {
         [3, 1, "listener", "Listener", None],
         [9, 1, "connection", "HTTPConnection", "127.0.0.1:50000"],
     ],
-    "rows": [],
+    "rows": [[0, 1_000_000_100, 1, -1, 5, 0, 0, 0, 0, -1, 1, 0, None]],
     "stalls": [],
 }
 

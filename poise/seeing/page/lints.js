@@ -7,8 +7,9 @@ import { text } from "./texts.js";
 /** @typedef {import("./contract.js").Picture} Picture */
 
 /** @param {Picture} picture */
-export function showLints({ lints, at }) {
+export function showLints({ lints, at, live }) {
   byId("lints-none").hidden = lints.length > 0;
+  say(byId("lints-none"), text(live ? "page.lints.none" : "page.lints.past"));
   keyed(
     byId("lints-list"),
     lints,

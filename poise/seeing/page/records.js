@@ -177,16 +177,18 @@ export class Past {
   #rows(index) {
     /** @type {Map<string, Row>} */
     const rows = new Map();
+    const ended = new Set(); // a call is written when it ends, and the descriptor may have left in it
     for (let i = 0; i <= index; i++) {
       for (const row of /** @type {Moment} */ (this.moments[i]).rows) {
         if (row[0] === KIND.LIFE) {
           const seat = this.#seat(number(row, 2));
-          const ended = string(row, 3) !== "open";
-          if (seat && ended) rows.delete(lifeOf({ fd: seat[0], gen: seat[1] }));
-          else if (seat) this.#open(rows, seat);
+          if (string(row, 3) !== "open") {
+            ended.add(row[2]);
+            if (seat) rows.delete(lifeOf({ fd: seat[0], gen: seat[1] }));
+          } else if (seat) this.#open(rows, seat);
         } else if (row[0] === KIND.CALL) {
           const seat = this.#seat(number(row, 3));
-          if (!seat) continue;
+          if (!seat || ended.has(row[3])) continue;
           const known = this.#open(rows, seat);
           const ns = number(row, 2);
           known.returned = number(row, 4);

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.seeing.page.looking import Shown, showing
-from tests.seeing.page.stories import CALL, POSTED, TIMER, TURN, told
+from tests.seeing.page.stories import CALL, LIFE, POSTED, TIMER, TURN, told
 from tests.support.browser import Browser
 
 pytestmark = [pytest.mark.live, pytest.mark.slow]
@@ -126,6 +126,19 @@ def test_the_past_counts_what_the_record_tells(page: Shown) -> None:
     assert sum(row["events"] for row in picture["rows"]) == len(calls)
     assert {row["state"] for row in picture["rows"]} <= {"reading", "writing", "waiting"}
     assert all(row["in"] is row["queue"] is row["out"] is None for row in picture["rows"])
+
+
+def test_a_descriptor_that_left_in_its_own_call_is_gone(page: Shown) -> None:
+    records = page.program.records()
+    life = next(row for row in reversed(records["rows"]) if row[0] == CALL)
+    at = records["rows"].index(life)
+    records["rows"].insert(at, [LIFE, life[1] + life[2] - 1, life[3], "retire"])
+    seat = records["seats"][life[3]]
+    picture = page.js(
+        f"import('/page/records.js').then(m => {{ const p = new m.Past({json.dumps(records)}, false); return p.picture(p.length - 1); }})"
+    )
+    assert picture["rows"]
+    assert (seat[0], seat[1]) not in {(row["fd"], row["gen"]) for row in picture["rows"]}
 
 
 def recorded() -> dict[str, Any]:
