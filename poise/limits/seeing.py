@@ -162,4 +162,9 @@ class SeeingLimits(Checked):
     path: int = limit(
         120, "characters", "of a request's path are kept; its query is not, which may have secrets", low=2
     )
+    heads: int = limit(
+        256 * KIB,
+        "bytes",
+        "of heads whose replies are remembered are kept, so that each is read once for its path",
+    )
     shorts: int = limit(256, "sends", "that took less than all are kept until somebody has looked at them")

@@ -15,8 +15,7 @@ has not ended it. Of its target the path is kept, shortened, and not the query, 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from poise.http import known
 from poise.http.exchange import GONE, Exchange
@@ -26,11 +25,13 @@ from poise.http.remembered import Remembered
 from poise.loop.probe import Probe
 from poise.loop.reactor import Reactor
 from poise.loop.seat import REQUEST, Seat
+from poise.net.stream import Stream
 from poise.seeing.stacks import running
-from poise.seeing.swapping import Swap
+from poise.seeing.swapping import Function, Swap
 from poise.wire.http.head import HEAD_END, RequestHead
 
-Function = Callable[..., Any]
+if TYPE_CHECKING:
+    from poise.http.server import HTTPServer
 
 UNDER_WAY: Final = -1  # in place of how long it took
 
@@ -76,6 +77,8 @@ class Requests:
         self._since = 0
         self._asked: dict[Exchange, Asked] = {}
         self._behind: dict[Exchange, Answer] = {}
+        self._lines: dict[bytes, tuple[str, str]] = {}
+        self._kept = 0  # bytes of their heads
         self._way: Way | None = None
 
     def begin(self) -> None:
@@ -99,6 +102,8 @@ class Requests:
     def _forget(self) -> None:
         self._asked.clear()
         self._behind.clear()
+        self._lines.clear()
+        self._kept = 0
 
     # -- the steps of a request ------------------------------------------------------------------
 
@@ -122,6 +127,12 @@ class Requests:
         if exchange._phase is IDLE:
             now = self._probe.nanoseconds() if way is None else way.mark
             self._asked[exchange] = Asked(now, self._seat(exchange))
+
+    def found(self, memo: Memo, entry: Remembered) -> None:
+        """The memo has ``entry`` for somebody, under another key than all that was said."""
+        way = self._way
+        if way is not None and way.exchange._memo is memo:
+            way.found = entry
 
     def known(self, head: bytes, entry: Remembered) -> None:
         """The memo answers ``head``, one of several that came at once, or the only one of its connection."""
@@ -190,20 +201,31 @@ class Requests:
 
     def _remembered(self, seat: Seat | None, head: bytes, entry: Remembered, began: int) -> None:
         if self._way is not None:
-            self._asked.pop(self._way.exchange, None)
+            self._asked.pop(self._way.exchange, None)  # its first bytes
         if seat is not None:
-            line = head[: head.find(b"\r\n")].decode("latin-1").split(" ")
-            method, target = line[0], line[1] if len(line) > 1 else ""
-            status = int(entry.data[9:12])  # HTTP/1.1 200
-            sent = len(entry.data) - entry.data.find(HEAD_END) - len(HEAD_END)
+            line = self._lines.get(head) or self._line(head)
+            data = entry.data
+            status = int(data[9:12])  # HTTP/1.1 200
+            sent = len(data) - data.find(HEAD_END) - len(HEAD_END)
             now = self._probe.nanoseconds()
-            self._write(now, now - began, seat, method, self._shown(target), status, sent)
+            self._probe.write((REQUEST, now, now - began, seat, *line, status, sent))
+
+    def _line(self, head: bytes) -> tuple[str, str]:
+        """Method and path of a head. The same ones come again and again."""
+        method, target, _ = head[: head.find(b"\r\n")].decode("latin-1").split(" ", 2)
+        line = method, self._shown(target)
+        self._kept += len(head)
+        if self._kept <= self._probe.limits.heads:
+            self._lines[head] = line
+        return line
 
     def _write(self, at: int, took: int, seat: Seat, *about: Any) -> None:
         self._probe.write((REQUEST, at, took, seat, *about))
 
     def _seat(self, exchange: Exchange) -> Seat | None:
-        return self._probe.seats.get(exchange._stream.get_extra_info("fd", -1))
+        stream = exchange._stream
+        fd = stream._fd if type(stream) is Stream else stream.get_extra_info("fd", -1)
+        return self._probe.seats.get(fd)
 
     def _shown(self, target: str) -> str:
         path, query, _ = target.partition("?")
@@ -216,13 +238,13 @@ class Requests:
 _hearing: dict[Reactor, Requests] = {}
 
 
-def _of(exchange: Exchange) -> Requests | None:
-    return _hearing.get(exchange._server.reactor)
+def _of(exchange: Exchange, alive: list[bool]) -> Requests | None:
+    return _hearing.get(exchange._server.reactor) if alive else None
 
 
-def _data_received(before: Function) -> Function:
+def _data_received(before: Function, alive: list[bool]) -> Function:
     def data_received(self: Exchange, data: bytes) -> None:
-        requests = _of(self)
+        requests = _hearing.get(self._server.reactor) if alive else None
         if requests is None:
             before(self, data)
         else:
@@ -231,45 +253,45 @@ def _data_received(before: Function) -> Function:
     return data_received
 
 
-def _take(before: Function) -> Function:
+def _take(before: Function, alive: list[bool]) -> Function:
     def take(self: Exchange, data: bytes, *, later: bool = False) -> None:
-        if (requests := _of(self)) is not None:
+        if (requests := _of(self, alive)) is not None:
             requests.takes(self)
         before(self, data, later=later)
 
     return take
 
 
-def _begin_request(before: Function) -> Function:
+def _begin_request(before: Function, alive: list[bool]) -> Function:
     def begin_request(self: Exchange, head: RequestHead) -> None:
-        if (requests := _of(self)) is not None:
+        if (requests := _of(self, alive)) is not None:
             requests.begins(self, head)
         before(self, head)
 
     return begin_request
 
 
-def _log_request(before: Function) -> Function:
+def _log_request(before: Function, alive: list[bool]) -> Function:
     def log_request(self: Exchange) -> None:
-        if (requests := _of(self)) is not None:
+        if (requests := _of(self, alive)) is not None:
             requests.ends(self)
         before(self)
 
     return log_request
 
 
-def _log_now(before: Function) -> Function:
+def _log_now(before: Function, alive: list[bool]) -> Function:
     def log_now(self: Exchange, unsent: int) -> None:
-        if (requests := _of(self)) is not None:
+        if (requests := _of(self, alive)) is not None:
             requests.taken(self, unsent)
         before(self, unsent)
 
     return log_now
 
 
-def _connection_lost(before: Function) -> Function:
+def _connection_lost(before: Function, alive: list[bool]) -> Function:
     def connection_lost(self: Exchange, error: Exception | None) -> None:
-        requests = _of(self)
+        requests = _of(self, alive)
         if requests is not None:
             requests.leaves(self)
         before(self, error)
@@ -279,22 +301,21 @@ def _connection_lost(before: Function) -> Function:
     return connection_lost
 
 
-def _find(before: Function) -> Function:
+def _find(before: Function, alive: list[bool]) -> Function:
     def find(self: Memo, head: bytes) -> Remembered | None:
         found: Remembered | None = before(self, head)
-        for requests in list(_hearing.values()):
-            way = requests._way
-            if found is not None and way is not None and way.exchange._memo is self:
-                way.found = found
+        if found is not None and alive:
+            for requests in list(_hearing.values()):
+                requests.found(self, found)
         return found
 
     return find
 
 
-def _entry_for(before: Function) -> Function:
-    def entry_for(server: Any, memo: Memo, head: bytes, last: bool) -> Remembered | None:
+def _entry_for(before: Function, alive: list[bool]) -> Function:
+    def entry_for(server: HTTPServer, memo: Memo, head: bytes, last: bool) -> Remembered | None:
         found: Remembered | None = before(server, memo, head, last)
-        requests = _hearing.get(server.reactor)
+        requests = _hearing.get(server.reactor) if alive else None
         if found is not None and requests is not None:
             requests.known(head, found)
         return found

@@ -105,13 +105,14 @@ class Shorts:
 _hearing: list[Shorts] = []
 
 
-def _heard(send: Callable[..., int]) -> Callable[..., int]:
+def _heard(send: Callable[..., int], alive: list[bool]) -> Callable[..., int]:
     def hear(self: socket.socket, data: Any, *flags: int) -> int:
         taken = send(self, data, *flags)
-        if _hearing:
+        if alive:
             asked = len(data) if isinstance(data, bytes) else memoryview(data).nbytes
             for shorts in _hearing.copy():
-                shorts.heard(self.fileno(), asked, taken)
+                if taken < asked or shorts._open:
+                    shorts.heard(self.fileno(), asked, taken)
         return taken
 
     return hear

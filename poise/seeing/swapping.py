@@ -12,13 +12,17 @@ from typing import Any, Final
 
 ABSENT: Final = object()  # the function was found further up, in a base class
 
+Function = Callable[..., Any]
+Make = Callable[[Function, list[bool]], Function]
+
 
 class Swap:
-    """``make(before)`` stands in place of ``before``, the attribute ``name`` of ``owner``, from ``put()`` to ``take_back()``."""
+    """``make(before, alive)`` stands in place of ``before``, the attribute ``name`` of ``owner``, from ``put()`` to ``take_back()``.
 
-    def __init__(
-        self, owner: Any, name: str, make: Callable[[Callable[..., Any]], Callable[..., Any]]
-    ) -> None:
+    It calls on, and does more only while ``alive`` is not empty.
+    """
+
+    def __init__(self, owner: Any, name: str, make: Make) -> None:
         self._owner = owner
         self._name = name
         self._make = make
@@ -31,8 +35,10 @@ class Swap:
         if self._ours is not ABSENT and self._found() is self._ours:
             return
         self._alive.clear()
+        self._alive = [True]
         self._before = self._found()
-        self._ours = self._made(getattr(self._owner, self._name))
+        before = getattr(self._owner, self._name)
+        self._ours = wraps(before)(self._make(before, self._alive))  # it is known by its name
         setattr(self._owner, self._name, self._ours)
 
     def take_back(self) -> None:
@@ -45,16 +51,6 @@ class Swap:
         else:
             setattr(self._owner, self._name, self._before)
         self._ours = ABSENT
-
-    def _made(self, before: Callable[..., Any]) -> Callable[..., Any]:
-        alive = self._alive = [True]
-        instead = self._make(before)
-
-        @wraps(before)  # it is known by its name
-        def ours(*args: Any, **named: Any) -> Any:
-            return (instead if alive else before)(*args, **named)
-
-        return ours
 
     def _found(self) -> Any:
         return vars(self._owner).get(self._name, ABSENT)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,9 +10,7 @@ import pytest
 from poise.loop.probe import Probe
 from poise.loop.reactor import Reactor
 from poise.seeing.shorts import Shorts
-from poise.seeing.swapping import Swap
-
-Said = Callable[[], list[str]]
+from poise.seeing.swapping import Function, Make, Swap
 
 
 class Base:
@@ -21,9 +18,9 @@ class Base:
         return ["base"]
 
 
-def adding(word: str) -> Callable[[Said], Said]:
-    def make(before: Callable[..., list[str]]) -> Callable[..., list[str]]:
-        return lambda *args: [word, *before(*args)]
+def adding(word: str) -> Make:
+    def make(before: Function, alive: list[bool]) -> Function:
+        return lambda *args: [*[word] * len(alive), *before(*args)]
 
     return make
 
@@ -50,7 +47,7 @@ def test_what_was_inherited_is_so_again(owner: Any) -> None:
 
 
 def test_what_others_had_put_there_before_is_called_and_comes_back(owner: Any) -> None:
-    theirs = adding("theirs")(owner.say)
+    theirs = adding("theirs")(owner.say, [True])
     owner.say = theirs
     swap = Swap(owner, "say", adding("ours"))
     swap.put()
@@ -63,7 +60,7 @@ def test_what_others_put_in_front_of_it_stays(owner: Any) -> None:
     swap = Swap(owner, "say", adding("ours"))
     swap.put()
     ours = owner.say
-    theirs = adding("theirs")(ours)
+    theirs = adding("theirs")(ours, [True])
     owner.say = theirs
     swap.take_back()
     assert vars(owner)["say"] is theirs
