@@ -183,7 +183,7 @@ class View:
     def draw(self) -> None:
         """Draw all of it: the terminal itself knows best what has not changed."""
         room, lines = window()
-        look = self._look._replace(note=self._note())
+        look = self._look._replace(note=self._note(), lost=self._lost())
         shown = screen(self._paused or self._model, look, room, lines)
         drawn = "\r\n".join(self._drawn(line, room) for line in shown[:lines])
         filled = len(shown) >= lines and is_full(shown[-1], room)
@@ -201,12 +201,15 @@ class View:
         notes = [words["help"].replace("{other}", words[f"other.{other}"]), by]
         if self._look.wanted:
             notes.append(f"[{self._look.wanted}]")
-        silence = self._reactor.now - self._told_at
-        if silence > self._limits.patience:
-            notes.insert(0, words["lost"].replace("{ns}", f"{silence:.0f} s"))
         if self._paused:
             notes.insert(0, words["paused"])
         return "   ".join(notes)
+
+    def _lost(self) -> str:
+        silence = self._reactor.now - self._told_at
+        if silence <= self._limits.patience:
+            return ""
+        return self._look.words["lost"].replace("{ns}", f"{silence:.0f} s")
 
     # -- what happens ----------------------------------------------------------------------------
 

@@ -70,7 +70,9 @@ class Look(NamedTuple):
     wanted: str = ""
     pane: str = "rows"
     note: str = ""
-    """A last line: help, a question, or what has happened."""
+    """A last line: help, or a question."""
+    lost: str = ""
+    """That the program says nothing any more: then what it said last is not how it is."""
 
 
 class Part(NamedTuple):
@@ -124,6 +126,9 @@ def _head(model: Model, room: int) -> Iterator[Part]:
 
 
 def _sentence(model: Model, look: Look, room: int) -> Iterator[Part]:
+    if look.lost:
+        yield from _said(look.lost, "held", room, 0, SENTENCE)
+        return
     verdict = model.state["verdict"]
     text = figures.filled(look.texts.get(f"verdict.{verdict['id']}", verdict["id"]), verdict["args"])
     yield from _said(text, "bold", room, 0, SENTENCE)

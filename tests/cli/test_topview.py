@@ -106,6 +106,12 @@ def test_it_says_it_in_a_sentence_first_and_then_in_numbers() -> None:
     assert lines[3].startswith("turn 77: waiting for 3.00 ms")
 
 
+def test_a_program_that_says_nothing_is_said_first() -> None:
+    lines = text(told(state()), LOOKS["en"]._replace(lost="Nothing new for 4 s.")).split("\n")
+    assert lines[1] == "Nothing new for 4 s."
+    assert "The loop is free" not in "".join(lines)
+
+
 def test_a_descriptor_is_a_row() -> None:
     model = told(state(rows=[row(9, returned=1, wanted=5, queue=70_000, **{"in": None})]))
     line = text(model, room=180).split("\n")[-1]
