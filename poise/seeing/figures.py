@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 NONE = "–"
 MINUS = "−"
+LEAST = 0.01  # percent; less is not nothing
 AGO = re.compile(r"ago(_ns)?")
 DURATION = re.compile(r"(.*_)?ns")
 SHARE = re.compile(r"(.*_)?(share|busy|free|cpu)")
@@ -64,6 +65,8 @@ def share(part: float | None) -> str:
     if part is None:
         return NONE
     percent = part * 100
+    if 0 < percent < LEAST:
+        return f"<{LEAST} %"
     digits = 0 if percent >= 9.95 or percent == 0 else 1 if percent >= 0.095 else 2
     return f"{percent:.{digits}f} %"
 

@@ -78,7 +78,13 @@ class Series:
 
     def busy_share(self) -> float:
         """0 to 1: the part of the last seconds in which the loop did not wait."""
-        return share(self._points[0], self._points[-1]) if len(self._points) > 1 else 0.0
+        if not self._points:
+            return 0.0
+        first, last = self._points[0], self._points[-1]
+        if first is last:  # the first second is not over
+            now = self._probe.nanoseconds()
+            last = first._replace(at=now, busy_ns=busy_ns(self._probe, now))
+        return share(first, last)
 
     def per_second(self, what: str) -> float:
         """By how much a field of Point grew in the last second."""

@@ -33,7 +33,8 @@ def test_sizes(count: int | None, shown: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("part", "shown"), [(None, "–"), (0, "0 %"), (0.97, "97 %"), (0.025, "2.5 %"), (0.0004, "0.04 %")]
+    ("part", "shown"),
+    [(None, "–"), (0, "0 %"), (0.97, "97 %"), (0.025, "2.5 %"), (0.0004, "0.04 %"), (1e-6, "<0.01 %")],
 )
 def test_shares(part: float | None, shown: str) -> None:
     assert figures.share(part) == shown

@@ -12,13 +12,15 @@ import pytest
 
 from poise.errors import ProgramFault
 from poise.limits.seeing import SeeingLimits
+from poise.loop.probe import Probe
 from poise.loop.reactor import Reactor
-from poise.loop.seat import CALL, TURN, Level
+from poise.loop.seat import CALL, TURN, Level, Phase
 from poise.net.listener import listen
 from poise.net.protocol import Protocol
 from poise.net.stream import Stream
 from poise.readiness.interest import READ
 from poise.seeing.looking import Looking
+from poise.seeing.series import Series
 from poise.seeing.state import Cursor
 from poise.seeing.watching import Watching
 from tests.support.loops import turn_until
@@ -254,3 +256,21 @@ def test_a_look_that_fails_is_reported_once_and_the_watching_goes_on(monkeypatch
         watching.attach()
         turn_until(reactor, lambda: len(looks) > 3 and errors)
         assert [str(error) for error in errors] == ["ours"]
+
+
+def test_in_its_first_second_a_loop_is_as_busy_as_it_was_until_now() -> None:
+    now = [1_000]
+    with Reactor() as reactor:
+        probe = Probe(reactor, nanoseconds=lambda: now[0])
+        series = Series(probe)
+        assert series.busy_share() == 0
+        series.end_second(0, 0)
+        assert series.busy_share() == 0
+        now[0] += 300
+        probe.handle_ns += 200
+        assert series.busy_share() == pytest.approx(2 / 3)
+        probe.phase, probe.woken_ns = Phase.HANDLE, now[0]
+        now[0] += 700  # and goes on
+        assert series.busy_share() == pytest.approx(0.9)
+        series.end_second(0, 0)
+        assert series.busy_share() == pytest.approx(0.9)

@@ -4,6 +4,7 @@
  */
 
 export const NONE = "–";
+const LEAST = 0.01; // percent; less is not nothing
 const GAP = "\u202f";
 
 /** @param {number} value @returns {string} three digits, without an exponent */
@@ -52,6 +53,7 @@ export function rate(perSecond) {
 export function share(part) {
   if (part === null || part === undefined) return NONE;
   const percent = part * 100;
+  if (percent > 0 && percent < LEAST) return `<${LEAST}${GAP}%`;
   const digits = percent >= 9.95 || percent === 0 ? 0 : percent >= 0.095 ? 1 : 2;
   return `${percent.toFixed(digits)}${GAP}%`;
 }
