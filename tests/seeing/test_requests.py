@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import ssl
 import struct
 from collections.abc import Iterator
 from typing import Any
@@ -17,14 +18,18 @@ from poise.http.log import AccessLog
 from poise.http.memo import Memo
 from poise.loop.probe import Probe
 from poise.loop.seat import REQUEST, Level
+from poise.net.certificates import ServerTLS
 from poise.net.listener import Listener
 from poise.seeing.requests import Requests
 from poise.seeing.shared import watching_of
 from poise.seeing.trace import trace
 from tests.seeing import perfetto
+from tests.support.certificates import Authority, authority
 from tests.support.loops import turn_until
 from tests.support.program import PATIENCE
+from tests.support.secure import FarEnd
 
+__all__ = ["authority"]
 pytestmark = pytest.mark.usefixtures("folder")
 
 OWN = {name: getattr(Exchange, name) for name in ("_take", "_log_request", "_log_now", "connection_lost")}
@@ -80,12 +85,12 @@ def arrived(client: socket.socket) -> bytes:
 class House:
     """A shop, its clients, and all requests that are noted."""
 
-    def __init__(self, *, logged: bool) -> None:
+    def __init__(self, *, logged: bool, tls: ServerTLS | None = None) -> None:
         self.reactor = poise.Reactor()
         self.lines: list[str] = []
         log = AccessLog(self.reactor, self.lines.append) if logged else None
         self.shop = Shop(self.reactor, log=log)
-        self.listener = self.shop.listen(("127.0.0.1", 0))
+        self.listener = self.shop.listen(("127.0.0.1", 0), tls=tls)
         self.probe = Probe(self.reactor)
         self.requests = Requests(self.probe)
         self.probe.start(Level.FULL)
@@ -252,6 +257,19 @@ def test_one_that_is_the_first_and_last_of_a_connection(house: House) -> None:
     client = house.client()
     client.send(get("/kept"))  # the first of several
     house.until(6)
+
+
+def test_those_of_a_secure_connection(authority: Authority) -> None:
+    house = House(logged=False, tls=ServerTLS(authority.local()))
+    trusting = ssl.create_default_context(cafile=authority.file)
+    far = FarEnd(house.client(), trusting, "localhost").open(house.reactor)
+    for count in range(1, 6):
+        far.write(get("/kept"))
+        assert house.until(count) == [("GET", "/kept", 200, 4)] * count
+    (seat,) = {each[3] for each in house.probe.ring if each is not None and each[0] == REQUEST}
+    assert seat in house.probe.seats.values()
+    far.close()
+    house.close()
 
 
 def test_one_that_was_under_way_before_anybody_looked() -> None:
