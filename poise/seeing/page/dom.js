@@ -4,6 +4,13 @@
  */
 
 const SVG = "http://www.w3.org/2000/svg";
+const TURNING = /[\0-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
+
+/**
+ * A name may be anybody's, and must not turn around the letters of the sentence that it stands in.
+ * @param {string} text
+ */
+export const plain = (text) => text.replace(TURNING, "\ufffd");
 
 /**
  * @template {keyof HTMLElementTagNameMap} K
@@ -15,7 +22,7 @@ const SVG = "http://www.w3.org/2000/svg";
 export function element(tag, about = {}, ...children) {
   const made = document.createElement(tag);
   for (const [name, value] of Object.entries(about)) mark(made, name, value);
-  made.append(...children);
+  made.append(...children.map((child) => (typeof child === "string" ? plain(child) : child)));
   return made;
 }
 
@@ -44,7 +51,7 @@ export function mark(node, name, value) {
     if (node.hasAttribute(name)) node.removeAttribute(name);
     return;
   }
-  const text = value === true ? "" : String(value);
+  const text = value === true ? "" : plain(String(value));
   if (node.getAttribute(name) !== text) node.setAttribute(name, text);
 }
 
@@ -54,7 +61,8 @@ export function mark(node, name, value) {
  * @param {string} text
  */
 export function say(node, text) {
-  if (node.textContent !== text) node.textContent = text;
+  const said = plain(text);
+  if (node.textContent !== said) node.textContent = said;
 }
 
 /**

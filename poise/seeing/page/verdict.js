@@ -3,7 +3,7 @@
  * its meaning changes: a time that grows four times a second would let nobody listen.
  */
 
-import { byId, element, keyed, mark, say } from "./dom.js";
+import { byId, element, keyed, mark, plain, say } from "./dom.js";
 import { place, stackList } from "./stack.js";
 import { parts, text } from "./texts.js";
 import { clock, count, duration, NONE, share } from "./units.js";
@@ -29,7 +29,7 @@ export class VerdictView {
     this.#sentence(verdict);
     const loop = hello.loop === "poise" ? hello.poller : hello.loop;
     say(byId("program"), [hello.program, `pid ${hello.pid}`, loop, `Python ${hello.python}`, hello.system].join(" · "));
-    document.title = `${picture.live && picture.turn.stuck ? "■ " : ""}${hello.program} · Poise`;
+    document.title = plain(`${picture.live && picture.turn.stuck ? "■ " : ""}${hello.program} · Poise`);
     say(byId("when"), clock(picture.wall));
     say(byId("mode"), picture.live ? "" : text(hello.replay ? "page.mode.replay" : "page.mode.paused"));
     say(byId("number-busy"), share(numbers.busy));

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -287,6 +288,27 @@ def test_a_click_on_the_strip_freezes_the_turn_under_the_pointer(slow: Shown) ->
     assert slow.js('document.getElementById("strip").ariaValueMax') == str(slow.program.n), (
         "the strip stays where it was"
     )
+
+
+def test_no_name_turns_the_letters_around_it(browser: Browser) -> None:
+    hostile = "a\u202eb\u2066c\x1b[2J\u200f"
+
+    class Hostile(Program):
+        def hello(self) -> dict[str, object]:
+            return {**super().hello(), "program": hostile}
+
+        def state(self) -> dict[str, Any]:
+            told = super().state()
+            told["verdict"] = {"id": "held", "args": {"name": hostile, "longest": "1 s", "ago": "1 s"}}
+            told["holders"] = [{**each, "name": hostile} for each in told["holders"]]
+            told["rows"] = [{**each, "what": hostile, "peer": hostile} for each in told["rows"]]
+            told["lints"] = [{"id": hostile, "fd": 9, "gen": 1, "peer": hostile, "args": {}, "since": 0}]
+            return told
+
+    with showing(browser, Hostile(warm=2)) as shown:
+        assert "a\ufffdb\ufffdc\ufffd[2J\ufffd held the loop" in shown.text("h1")
+        whole = shown.js("document.title + document.documentElement.outerHTML")
+        assert not {"\u202e", "\u2066", "\x1b", "\u200f"} & set(whole)
 
 
 def test_an_empty_record_is_no_failure(slow: Shown) -> None:
