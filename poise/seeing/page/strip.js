@@ -74,7 +74,12 @@ export class Strip {
   #room() {
     const width = this.canvas.clientWidth;
     const most = Math.max(1, Math.min(STRIP, Math.floor(width / PITCH)));
-    return { pitch: width / most, shown: this.turns.slice(-(most - (this.growing ? 1 : 0))) };
+    const fit = most - (this.growing ? 1 : 0);
+    const chosen = this.turns.findIndex((turn) => turn[0] === this.chosen);
+    // The last ones; where there is no room for all and another was chosen, that one in the middle.
+    const first = Math.max(0, this.turns.length - fit);
+    const from = chosen < 0 || chosen >= first ? first : Math.max(0, chosen - Math.floor(fit / 2));
+    return { pitch: width / most, shown: this.turns.slice(from, from + fit) };
   }
 
   draw() {

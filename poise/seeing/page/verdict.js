@@ -13,6 +13,13 @@ import { clock, count, duration, NONE, share } from "./units.js";
 
 const MINUTE = 60e9; // ns
 
+/** Whose the longest hold was, and when, if it was not just now. @param {Picture} picture @returns {string} */
+function longestOf({ live, numbers: { longest } }) {
+  if (!longest) return "";
+  if (longest.ago_ns) return text("page.longest.who", { name: longest.name, ago_ns: longest.ago_ns });
+  return live ? text("page.longest.now", { name: longest.name }) : longest.name;
+}
+
 export class VerdictView {
   constructor() {
     this.sentence = byId("sentence");
@@ -35,7 +42,7 @@ export class VerdictView {
     say(byId("number-busy"), share(numbers.busy));
     const { longest } = numbers;
     say(byId("number-longest"), longest ? duration(longest.ns) : NONE);
-    say(byId("longest-who"), longest ? text(longest.ago_ns ? "page.longest.who" : "page.longest.now", { name: longest.name, ago_ns: longest.ago_ns }) : "");
+    say(byId("longest-who"), longestOf(picture));
     say(byId("number-lag"), duration(numbers.lag_p99_ns));
     say(byId("number-open"), count(numbers.open));
     say(byId("number-turns"), count(numbers.turns_per_s));

@@ -290,6 +290,27 @@ def test_a_click_on_the_strip_freezes_the_turn_under_the_pointer(slow: Shown) ->
     )
 
 
+def test_on_a_telephone_the_turn_that_was_chosen_is_in_the_strip_and_what_it_took_is_seen(
+    slow: Shown,
+) -> None:
+    slow.page.window(360, 740)
+    slow.drawn()
+    slow.pause()
+    fit = int(slow.js('document.querySelector("#strip canvas").dataset.turns'))
+    assert fit < 300
+    wanted = slow.program.n - 280
+    slow.js(
+        "(() => { const scrub = document.getElementById('scrub'); scrub.value = Number(scrub.max) - 280; "
+        "scrub.dispatchEvent(new Event('input')); })()"
+    )
+    slow.until(f'document.getElementById("strip").ariaValueNow == {wanted}')
+    first = int(slow.js('document.getElementById("strip").ariaValueMin'))
+    assert first <= wanted < first + fit
+    took = "document.querySelector('#calls tr td:last-child').getBoundingClientRect()"
+    assert 0 < slow.js(f"{took}.right") <= 360
+    assert slow.js("document.getElementById('cost-said').hidden"), "nobody knows what it cost then"
+
+
 def test_no_name_turns_the_letters_around_it(browser: Browser) -> None:
     hostile = "a\u202eb\u2066c\x1b[2J\u200f"
 
