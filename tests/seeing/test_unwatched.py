@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import select
 import socket
+from functools import partial
 
 import pytest
 
 import poise
 from poise.loop.clock import ManualClock
-from poise.seeing.shared import watching_of
+from poise.seeing.shared import Looker, watching_of
 from tests.loop.test_turn_calls import calls_of_a_turn
 from tests.support.loops import turn_until
 from tests.support.program import PATIENCE
@@ -32,6 +33,10 @@ def calls_of_a_request(reactor: poise.Reactor, client: socket.socket) -> list[st
     return calls
 
 
+def at(viewer: Looker, level: str) -> bool:
+    return viewer.state()["level"] == level
+
+
 def readable(fd: int) -> bool:
     poll = select.poll()
     poll.register(fd, select.POLLIN)
@@ -50,12 +55,13 @@ def test_a_request_makes_the_same_calls_before_and_after_somebody_looked() -> No
             assert {"turn", "poll", "recv", "send", "respond"} <= set(never)
             shown = poise.watch(reactor)
             assert calls_of_a_request(reactor, client) == never
-            viewer = watching_of(reactor).attach()
-            turn_until(reactor, lambda: viewer.state()["level"] != "off")
-            assert calls_of_a_request(reactor, client) != never
-            viewer.close()
-            reactor.turn(0)
-            assert calls_of_a_request(reactor, client) == never
+            for full, level in ((False, "recorder"), (True, "full")):
+                viewer = watching_of(reactor).attach(full=full)
+                turn_until(reactor, partial(at, viewer, level))
+                assert calls_of_a_request(reactor, client) != never
+                viewer.close()
+                reactor.turn(0)
+                assert calls_of_a_request(reactor, client) == never
             shown.close()
         listener.close()
         reactor.turn(0)
