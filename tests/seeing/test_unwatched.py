@@ -34,7 +34,7 @@ def calls_of_a_request(reactor: poise.Reactor, client: socket.socket) -> list[st
 
 
 def at(viewer: Looker, level: str) -> bool:
-    return viewer.state()["level"] == level
+    return bool(viewer.state()["level"] == level)
 
 
 def readable(fd: int) -> bool:
