@@ -27,6 +27,7 @@ Answer = dict[str, Any]
 
 NOBODY = "no program of yours that can be looked at is running; start one with: poise serve"
 ENDED = "the program has ended"
+SILENT = "the program does not answer: it is stopped, or its machine has no time or no room for it"
 
 
 class Program(NamedTuple):
@@ -180,7 +181,7 @@ def _answering(program: Program) -> Program:
     if program.name is None:
         raise MachineFault(
             errno.ETIMEDOUT,
-            f"process {program.pid} does not answer: it is stopped, or its machine has no time for it",
+            f"process {program.pid} does not answer: it is stopped, or its machine has no time or no room for it",
         )
     return program
 

@@ -54,7 +54,12 @@ def once(program: attach.Program, look: Look, *, as_json: bool) -> int:
         told.update(answer)
         model.tell(answer)
 
-    why = follow(program, {"ask": "once"}, answered)
+    limits = DoorLimits()
+
+    def patient(reactor: Reactor) -> None:
+        reactor.call_later(limits.once + limits.patience, reactor.stop)
+
+    why = follow(program, {"ask": "once"}, answered, patient)
     if not model.state:
         raise MachineFault(errno.ECONNRESET, f"{program.pid}: {why}")
     if as_json:
@@ -103,7 +108,7 @@ def follow(
         if begin is not None:
             begin(reactor)
         reactor.run()
-    return reasons[0]
+    return reasons[0] if reasons else attach.SILENT
 
 
 def window() -> tuple[int, int]:

@@ -86,7 +86,8 @@ class Part(NamedTuple):
 def screen(model: Model, look: Look, room: int, lines: int | None) -> list[Line]:
     """What fills a window of so many columns and lines; None for all there is."""
     if not model.state:
-        return [[Span(look.note)]]
+        lost: list[Line] = [[Span(look.lost, "held")]] if look.lost else []
+        return [*lost, [Span(look.note)]]
     parts = [
         *_head(model, room),
         *_sentence(model, look, room),

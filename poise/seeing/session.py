@@ -53,7 +53,8 @@ def talk(connection: socket.socket, watching: Callable[[], Watching], limits: Do
         refuse(connection, "the program is ending", limits)
     except Exception as error:
         if between:
-            refuse(connection, f"it cannot be looked at: {error}", limits)
+            why = getattr(error, "strerror", None) or error
+            refuse(connection, f"it cannot be looked at: {why}", limits)
         if not isinstance(
             error, (OSError, RuntimeError)
         ):  # what the machine has too little of: open files, threads

@@ -11,6 +11,7 @@ import socket
 import stat
 import sys
 import termios
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -227,6 +228,22 @@ def test_what_answers_otherwise_is_none_of_ours(
 
 
 # -- looking ------------------------------------------------------------------------------------------------
+
+
+def test_once_does_not_wait_for_ever(
+    control: Control,
+    watching: FakeWatching,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("poise.cli.top.DoorLimits", lambda: QUICK.but(patience=0.05))
+    held = threading.Event()
+    monkeypatch.setattr(watching, "next_state", lambda: held.wait(PATIENCE) and state())
+    try:
+        assert main(["top", "--once"]) == CANNOT_START
+    finally:
+        held.set()
+    assert f"poise: {os.getpid()}: the program does not answer" in capfd.readouterr().err
 
 
 def test_once_as_json_is_one_object(control: Control, capfd: pytest.CaptureFixture[str]) -> None:

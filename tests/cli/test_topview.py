@@ -123,6 +123,8 @@ def test_a_descriptor_is_a_row() -> None:
 
 def test_before_anything_is_known_nothing_is_shown() -> None:
     assert text(Model()) == ""
+    lost = LOOKS["en"]._replace(lost="Nothing new for 4 s.", note="q quit")
+    assert text(Model(), lost) == "Nothing new for 4 s.\nq quit"
 
 
 @pytest.mark.parametrize("language_", WORDS)
