@@ -139,8 +139,7 @@ class Requests:
         way = self._way
         now = self._probe.nanoseconds()
         if way is None:
-            found = running(sys._getframe())
-            self._remembered(None if found is None else found.seat, head, entry, now)
+            self._remembered(self._listener(), head, entry, now)
             return
         way.known = True
         self._remembered(self._seat(way.exchange), head, entry, way.mark)
@@ -194,7 +193,7 @@ class Requests:
 
     def _over(self, exchange: Exchange, answer: Answer) -> None:
         asked = answer.asked
-        seat = asked.seat or self._seat(exchange)
+        seat = asked.seat or self._seat(exchange) or self._listener()
         if seat is not None:
             now = self._probe.nanoseconds()
             self._write(now, now - asked.began, seat, asked.method, asked.path, answer.status, answer.sent)
@@ -226,6 +225,11 @@ class Requests:
         stream = exchange._stream
         fd = stream._fd if type(stream) is Stream else stream.get_extra_info("fd", -1)
         return self._probe.seats.get(fd)
+
+    def _listener(self) -> Seat | None:
+        """Who is being called: what a newcomer asks for is answered in the call that lets it in."""
+        found = running(sys._getframe())
+        return None if found is None else found.seat
 
     def _shown(self, target: str) -> str:
         path, query, _ = target.partition("?")
