@@ -74,9 +74,10 @@ class SeeingLimits(Checked):
     records: int = limit(
         65_536,
         "records",
-        "kept in the ring: a second or two of a saturated loop, minutes of a usual one; older ones are overwritten",
+        "kept in the ring, about: a second or two of a saturated loop, minutes of a usual one; older ones are overwritten",
         low=16,
     )
+    page: int = limit(1_024, "records", "on one page of the ring, which is overwritten page by page", low=1)
     turns: int = limit(4_096, "turns", "kept apart from the ring, for the strip of the last ones", low=16)
     left: int = limit(4_096, "descriptors", "that have gone are kept until the watching thread has seen them")
     lags: int = limit(1_024, "timers", "whose lateness is kept, for the percentiles")

@@ -91,10 +91,8 @@ class Shorts:
         owner = getattr(probe.reactor._handlers.get(seat.fd), "__self__", None)
         if not seat.closed_ns and (seat.wanted & WRITE or queued(owner)):
             return True
-        ring, written = probe.ring.copy(), probe.written
-        for number in range(written - 1, max(-1, written - len(ring) - 1), -1):
-            record = ring[number % len(ring)]
-            if record is None or record[1] < short.at:
+        for record in probe.newest():
+            if record[1] < short.at:
                 break
             if record[0] == INTEREST and record[2] is seat and record[4] & WRITE:
                 return True

@@ -17,6 +17,7 @@ from __future__ import annotations
 import sys
 from collections import deque
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any, Final, NamedTuple
 
 from poise.loop.probe import Probe
@@ -247,12 +248,8 @@ class Stalls:
 
     def _calls_since(self, when: int) -> Iterator[tuple[Any, ...]]:
         """The records of calls that ended after ``when``, the last one first."""
-        ring, written = self._probe.ring, self._probe.written
-        for number in range(
-            written - 1, max(-1, written - len(ring) - 1, written - self._limits.back - 1), -1
-        ):
-            record = ring[number % len(ring)]
-            if record is not None and record[0] in CALLS:
+        for record in islice(self._probe.newest(), self._limits.back):
+            if record[0] in CALLS:
                 if record[1] + record[2] <= when:
                     return  # records are in the order in which calls ended
                 yield record

@@ -280,7 +280,7 @@ def test_what_was_written_meanwhile_belongs_to_the_call_that_ran_then(what: str)
             deadman.text = text
             reactor.turn(0)
             stalls.look()
-        probe.ring[:] = [None] * len(probe.ring)
+        probe.pages.clear()
         now[0] += 200 * MS
         deadman.text = written(probe.thread_id)
         stalls.look()
