@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from poise.limits.seeing import SeeingLimits
-from poise.loop.seat import Level
+from poise.loop.seat import SHORT, Level
 from poise.net.listener import listen
 from poise.net.protocol import Protocol
 from poise.net.stream import Stream
@@ -318,6 +318,32 @@ def busy(seconds: float) -> list[str]:
         seen.do(listener.close)
     assert events > 200 * seconds, "it was no load at all"
     return said
+
+
+def test_a_server_that_sees_to_the_rest_of_each_short_send_has_none() -> None:
+    class Narrow(Echo):
+        def connection_made(self, stream: Stream) -> None:
+            super().connection_made(stream)
+            stream.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8192)
+
+    with watched(level=Level.FULL, limits=SOON) as seen:
+        listener = seen.do(lambda: listen(seen.reactor, ("127.0.0.1", 0), Narrow))
+        with socket.create_connection(listener.sockname) as client:
+            client.settimeout(PATIENCE)
+            rounds = iter(range(30))
+
+            def over(told: dict[str, Any]) -> bool:
+                assert told["lints"] == []
+                client.sendall(bytes(60_000))
+                left = 60_000
+                while left:
+                    left -= len(client.recv(min(left, 9_000)))
+                return next(rounds, None) is None
+
+            seen.until(over)
+            assert any(record[0] == SHORT for record in seen.watching.probe.ring)
+        seen.do(listener.close)
+        seen.until(lambda told: not listener.streams)
 
 
 def test_a_clean_server_under_load_has_none() -> None:

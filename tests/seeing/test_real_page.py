@@ -191,7 +191,9 @@ def test_which_handler_is_slow_is_evident(browser: Browser) -> None:
         file, _, line = sight.text("#hold-place").rpartition(":")
         assert file == report.__file__
         assert int(line) in lines_of(report.sales)
-        assert sight.text("#holders-rows tr:first-child th").startswith("Shop.respond")
+        # The ranking is summed up by the second, and takes a new order only every few.
+        first = "document.querySelector('#holders-rows tr:first-child th')"
+        sight.until(f"{first}?.textContent.startsWith('Shop.respond')")
         sight.speak("zh")
         assert re.search(r"Shop\.respond 占住循环 .*其他人只能等", sight.text("h1"))
         assert f"服务于 {peer}" in sight.text("#hold-whom")
