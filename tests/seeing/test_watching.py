@@ -188,6 +188,16 @@ def test_a_state_has_all_that_was_agreed_and_tells_nothing_twice() -> None:
         seen.do(listener.close)
 
 
+def test_what_is_not_known_yet_is_not_told() -> None:
+    with watched(limits=SOON) as seen:
+        first = seen.watching.state(Cursor())
+        assert first["numbers"]["busy"] is None
+        assert first["verdict"]["id"] == "new"
+        told = seen.until(lambda told: told["series"]["at"] and told)
+        assert 0 <= told["numbers"]["busy"] < 1
+        assert told["verdict"]["id"] == "idle"
+
+
 @pytest.mark.slow
 def test_what_the_watching_costs_is_told() -> None:
     with watched(limits=SOON) as seen:
