@@ -13,11 +13,13 @@ What it costs is the point of its shape:
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Final
 
 from poise.errors import ProgramFault
 from poise.loop.notes import HANDLE, NOBODY, POSTS, TIMERS, WAIT, Notes
+from poise.loop.reactor import Handler
 from poise.loop.seat import (
     BY_CALLER,
     BY_DESCRIPTOR,
@@ -36,6 +38,23 @@ from poise.readiness.interest import show
 
 RUNNING: Final = ("_observe_calls", "_observe_due", "_observe_posted", "_observe_handle")
 """The functions whose frame has ``began`` (nanoseconds) and, of the call that runs, ``seat``, ``callback`` or ``name``."""
+
+
+class Inspected:
+    """The handlers by descriptor, some of them with one who looks before and after: in the few turns that have such."""
+
+    __slots__ = ("_handlers", "_looks")
+
+    def __init__(
+        self, handlers: dict[int, Handler], looks: dict[int, Callable[[Handler, int], None]]
+    ) -> None:
+        self._handlers = handlers
+        self._looks = looks
+
+    def __getitem__(self, fd: int) -> Handler:
+        handler = self._handlers[fd]
+        look = self._looks.get(fd)
+        return handler if look is None else partial(look, handler)
 
 
 class Observed(Notes):
@@ -107,8 +126,8 @@ class Observed(Notes):
     def _observe_calls(self, events: list[tuple[int, int]], began: int) -> int:
         """Reactor._dispatch, observed; when the last call ended."""
         reactor, clock = self.reactor, self.nanoseconds
-        handlers, changed = reactor._handlers, reactor._changed
-        seats, inspected = self.seats, self.inspected
+        seats, changed = self.seats, reactor._changed
+        handlers = Inspected(reactor._handlers, self.inspected) if self.inspected else reactor._handlers
         longest, holder = 0, NOBODY
         page = self.items
         page.append(began)
@@ -131,10 +150,7 @@ class Observed(Notes):
                     except KeyError:
                         seat = self._seat(fd, handler)
                     wanted = seat.wanted
-                    if inspected and fd in inspected:
-                        inspected[fd](handler, mask)
-                    else:
-                        handler(mask)
+                    handler(mask)
                     now = clock()
                     took = now - began
                     seat.events += 1
