@@ -436,6 +436,19 @@ def test_counters_keep_sums_and_no_records(pair: Pair) -> None:
         assert probe.ring == []
 
 
+@pytest.mark.parametrize("level", [Level.COUNTERS, Level.RECORDER])
+def test_who_is_not_called_is_not_counted(level: Level) -> None:
+    poller = ScriptedPoller([[(1010, READ), (1099, READ)]])
+    with Reactor(poller, clock=ManualClock(), on_error=lambda error: None) as reactor:
+        probe = probe_of(reactor)
+        probe.start(level)
+        reactor.register(1010, READ, lambda mask: None)
+        reactor.turn(0)
+        assert probe.callbacks == 1
+        assert probe.written == len(probe.ring) == (3 if level is Level.RECORDER else 0)
+        assert probe.items == [] or level is Level.RECORDER, "what is not kept is let go after each turn"
+
+
 def test_full_says_who_changed_what_is_wanted(pair: Pair) -> None:
     fd = pair[0].fileno()
     with Reactor() as reactor:
