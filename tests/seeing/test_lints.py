@@ -347,7 +347,9 @@ def busy(seconds: float) -> list[str]:
                 thread.join()
         said.extend(stall["kind"] for stall in seen.stalls)
         events = sum(seat.events for seat in seen.watching.probe.seats.values())
+        stack.close()
         seen.do(listener.close)
+        seen.until(lambda told: not listener.streams)
     assert events > 200 * seconds, "it was no load at all"
     return said
 
