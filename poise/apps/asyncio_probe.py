@@ -16,7 +16,7 @@ from typing import Any, Final, cast
 
 from poise.apps.asyncio_loop import AsyncioLoop, Ear, mask_of, name_of_call
 from poise.limits.seeing import SeeingLimits
-from poise.loop.observed import HANDLE, POSTS, TIMERS, WAIT, Observed
+from poise.loop.notes import HANDLE, POSTS, TIMERS, WAIT, Notes
 from poise.loop.reactor import Reactor
 from poise.loop.seat import (
     BY_DESCRIPTOR,
@@ -69,7 +69,7 @@ class Seen:
         return key
 
 
-class AsyncioProbe(Observed):
+class AsyncioProbe(Notes):
     """What is written down of an asyncio loop. ``start`` and ``stop`` are for its thread."""
 
     def __init__(self, loop: AsyncioLoop, limits: SeeingLimits | None = None) -> None:
@@ -89,23 +89,13 @@ class AsyncioProbe(Observed):
         if level is Level.OFF:
             self.stop()
             return
-        if self.level is Level.OFF:
-            self.reactor.check_open()
-            self._empty()
-            self._read_cpu()  # and whose thread it is
-            self.reactor.at_close.append(self.stop)
+        if self._begin(level, self.stop):
             self._loop._selector = Seen(self._loop._selector, self)
             observers[self._loop] = self
             events.Handle._run = observed  # type: ignore[method-assign, assignment]  # the one place that all calls go through
             self._mark = self._until = self.turn_began_ns
             for key in list(self._loop._selector.get_map().values())[: self.limits.seated]:
                 self._opened(key)  # the others when they are heard of
-        if level >= Level.RECORDER and not self.ring:
-            self.ring = [None] * self.limits.records
-            self.turns = [None] * self.limits.turns
-        elif level < Level.RECORDER:
-            self.ring, self.turns = [], []
-        self.level = level
 
     def stop(self) -> None:
         """Leave no trace: the loop has its own selector again. Twice is no error."""
@@ -117,10 +107,8 @@ class AsyncioProbe(Observed):
         observers.pop(self._loop, None)
         if not observers and events.Handle._run is observed:  # and nobody else's
             events.Handle._run = original  # type: ignore[method-assign]
-        if self.stop in self.reactor.at_close:  # unless it is from there that it is called
-            self.reactor.at_close.remove(self.stop)
         self._ready.clear()
-        self._empty()
+        self._end(self.stop)
 
     # -- the turn --------------------------------------------------------------------------------
 

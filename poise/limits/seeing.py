@@ -80,9 +80,10 @@ class SeeingLimits(Checked):
     records: int = limit(
         65_536,
         "records",
-        "kept in the ring: a second or two of a saturated loop, minutes of a usual one; older ones are overwritten",
+        "kept in the ring, about: a second or two of a saturated loop, minutes of a usual one; older ones are overwritten",
         low=16,
     )
+    page: int = limit(1_024, "records", "on one page of the ring, which is overwritten page by page", low=1)
     turns: int = limit(4_096, "turns", "kept apart from the ring, for the strip of the last ones", low=16)
     left: int = limit(4_096, "descriptors", "that have gone are kept until the watching thread has seen them")
     lags: int = limit(1_024, "timers", "whose lateness is kept, for the percentiles")
@@ -96,7 +97,7 @@ class SeeingLimits(Checked):
     note: int = limit(10 * MS, "nanoseconds", "a call that holds the loop for so long is worth a look")
     warn: int = limit(50 * MS, "nanoseconds", "a call that holds the loop for so long is a stall, and named")
     red: int = limit(100 * MS, "nanoseconds", "people notice: every other client has waited for so long")
-    tick: float = limit(0.01, "seconds", "between two looks of the watching thread at the turn", low=0.001)
+    tick: float = limit(0.02, "seconds", "between two looks of the watching thread at the turn", low=0.001)
     idle_tick: float = limit(0.025, "seconds", "the same while the loop waits and nothing comes", low=0.001)
     every: float = limit(
         0.25, "seconds", "between two rounds over the descriptors, and two states for a viewer", low=0.05
@@ -130,12 +131,12 @@ class SeeingLimits(Checked):
     points: int = limit(300, "points", "of the series are kept, one for each second", low=2)
     strip: int = limit(300, "turns", "told to a viewer at first, the last ones")
     strip_more: int = limit(
-        100, "turns", "told to it at most each time after that: nobody sees more in that time"
+        50, "turns", "told to it at most each time after that: nobody sees more in that time"
     )
     holders: int = limit(20, "names", "of who held the loop are told")
     timers: int = limit(12, "timers", "are told, the next ones")
     record_cost: int = limit(
-        300,
+        450,
         "nanoseconds",
         "that writing down one call costs the loop, measured; for the page's own account",
         low=0,

@@ -32,18 +32,8 @@ class Probe(Observed):
         if level is Level.OFF:
             self.stop()
             return
-        if self.level is Level.OFF:
-            self.reactor.check_open()
-            self._empty()
-            self._read_cpu()
-            self.reactor.at_close.append(self.stop)
+        if self._begin(level, self.stop):
             self._unseated = list(self.reactor._handlers)
-        if level >= Level.RECORDER and not self.ring:
-            self.ring = [None] * self.limits.records
-            self.turns = [None] * self.limits.turns
-        elif level < Level.RECORDER:
-            self.ring, self.turns = [], []
-        self.level = level
         # Who changes what is wanted costs a walk up the stack: only those pay for it who have asked.
         modify = self._modify_noted if level is Level.FULL else self._modify
         ours = (self._turn, self._register, self._unregister, self._retire, modify)
@@ -62,9 +52,7 @@ class Probe(Observed):
                 getattr(getattr(self.reactor, name), "__self__", None) is self
             ):  # a closed one has put others there
                 delattr(self.reactor, name)
-        if self.stop in self.reactor.at_close:  # unless it is from there that it is called
-            self.reactor.at_close.remove(self.stop)
-        self._empty()
+        self._end(self.stop)
 
     def _seat_some(self) -> None:
         """Give a seat to some of those who were there before us, and post the rest: ten thousand at once would hold the loop."""

@@ -1,11 +1,13 @@
 """What an observed reactor writes down: seats, and complete records.
 
-A **seat** is one life of one descriptor number. Numbers are reused, so each life has a generation: 7.1, and after the next
-``accept`` perhaps 7.2. A seat knows the name of its handler and never the handler itself: what records keep must not keep a
-connection alive. Whoever wants the object asks the reactor's table, as long as the seat is in ``Probe.seats``.
+A **seat** is one life of one descriptor number. Numbers are reused, so each life has a generation, counted from when the
+watching began: 7.1, and after the next ``accept`` perhaps 7.2. A seat knows the name of its handler and never the handler
+itself: what records keep must not keep a connection alive. Whoever wants the object asks the reactor's table, as long as the
+seat is in ``Probe.seats``.
 
-A **record** is one tuple, written when all of it is known: a record that is only a beginning would say, once its end was
-overwritten, that something goes on for ever. The first item is the kind, the second the time in nanoseconds:
+A **record** is one tuple to whoever reads it (``pages.py`` says how it is kept), written when all of it is known: a record that
+is only a beginning would say, once its end was overwritten, that something goes on for ever. The first item is the kind, the
+second the time in nanoseconds:
 
 ====================  ==========================================================================================
 ``TURN``              ``(k, t0, n, asked, wait, handle, timers, posted, ready, cpu, why, longest, holder)``

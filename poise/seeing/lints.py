@@ -24,7 +24,7 @@ from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
 from poise.loop.probe import Probe
-from poise.loop.seat import Seat
+from poise.loop.seat import Record, Seat
 from poise.seeing.figures import duration, size
 from poise.seeing.inspecting import NO_SPIN, Inspection
 from poise.seeing.naming import about_seat
@@ -39,7 +39,7 @@ if sys.platform != "win32":
 DRAINED: Final = frozenset({"connection", "tls", "pipe", "datagram", "other"})
 """Kinds of which the kernel says how much waits to be read."""
 MOST: Final = 0.9  # of the turns
-HELD, HOLDER = -2, -1  # in a TURN: the longest call, and whose it was
+CPU, HELD, HOLDER = 9, -2, -1  # in a TURN: processor time, the longest call, and whose it was
 
 
 class Lint(NamedTuple):
@@ -72,7 +72,7 @@ class Lints:
         self._inspections: list[Inspection] = []
         self._turn_n = probe.turn_n
         self._storms = 0
-        self._hogs: deque[tuple[int, Seat, int]] = deque(maxlen=self._limits.turns)
+        self._hogs: deque[Record] = deque(maxlen=self._limits.turns)
         self._ready_ns = stalls.ready_ns()
         self._found: dict[tuple[str, Seat | None], tuple[Lint, int]] = {}
 
@@ -170,21 +170,28 @@ class Lints:
     # -- who takes too much ----------------------------------------------------------------------
 
     def _hog(self, now: int) -> Iterator[tuple[str, Seat, dict[str, str]]]:
-        """A habit of one descriptor, and not of a machine that ran others meanwhile."""
+        """A habit of one descriptor, and not of a machine that ran others meanwhile.
+
+        Nor of another thread that kept the interpreter: the kernel takes that for sleep, and it makes anybody's call long. So what
+        was not computed counts when it happens more often, and more often to this one than to all others.
+        """
         slow = list(self._probe.slow)
         self._probe.slow.clear()
         ready_ns, self._ready_ns = self._ready_ns, self._stalls.ready_ns()
         held = sum(turn[HELD] for turn in slow)
         if held and 2 * (self._ready_ns - ready_ns) < held:
-            self._hogs.extend((turn[1], turn[HOLDER], turn[HELD]) for turn in slow)
+            self._hogs.extend(slow)
         since = now - self._limits.recent * SECOND
-        times: dict[Seat, list[int]] = {}
-        for when, seat, ns in self._hogs:
-            if when >= since:
-                times.setdefault(seat, []).append(ns)
-        for seat, each in times.items():
-            if len(each) >= self._limits.slow_turns:
-                yield "hog", seat, {"times": str(len(each)), "longest": duration(max(each))}
+        recent = [turn for turn in self._hogs if turn[1] >= since]
+        turns: dict[Seat, list[Record]] = {}
+        for turn in recent:
+            turns.setdefault(turn[HOLDER], []).append(turn)
+        enough = self._limits.slow_turns
+        for seat, each in turns.items():
+            computed = sum(2 * turn[CPU] >= turn[HELD] for turn in each)
+            if computed >= enough or (len(each) >= 2 * enough and 2 * len(each) > len(recent)):
+                longest = max(turn[HELD] for turn in each)
+                yield "hog", seat, {"times": str(len(each)), "longest": duration(longest)}
 
     # -- limits ----------------------------------------------------------------------------------
 

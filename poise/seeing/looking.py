@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 
 from poise.loop.clock import cpu_nanoseconds
-from poise.loop.observed import WAIT
+from poise.loop.notes import WAIT
 from poise.loop.probe import Probe
 from poise.loop.seat import Level
 from poise.seeing.deadman import Deadman

@@ -1,14 +1,12 @@
-"""What is in the recorder, copied out as plain rows: for the strip of the last turns, for a trace, for a replay.
-
-The ring is written while it is read. A copy of the list is one step of the interpreter, and each record is whole; so the copy is,
-too, but for the oldest records, which may be younger than their place says. They are put in the order of their numbers.
-"""
+"""What is in the recorder, copied out as plain rows: for the strip of the last turns, for a trace, for a replay."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
+from poise.loop.pages import records_of
 from poise.loop.probe import Probe
 from poise.loop.seat import CALL, INTEREST, LIFE, REQUEST, SHORT, TURN, Record, Seat
 from poise.seeing.naming import about_seat, short
@@ -19,29 +17,22 @@ SEAT_AT = {CALL: 3, LIFE: 2, INTEREST: 2, SHORT: 2, REQUEST: 3}
 Rows = list[list[Any]]
 
 
-def freeze(probe: Probe) -> list[Record]:
-    """All records that are held, the oldest first."""
-    ring, written = probe.ring.copy(), probe.written
-    if not ring:
-        return []
-    start = written % len(ring)
-    return [record for record in ring[start:] + ring[:start] if record is not None]
-
-
 def held(probe: Probe) -> dict[str, int]:
     """How many records are held, how many were overwritten, and the time that they span in nanoseconds."""
-    ring, written = probe.ring, probe.written
-    size = len(ring)
-    if not size or not written:
+    pages, written = probe.pages.copy(), probe.written
+    if not pages or not pages[-1].items:
         return {"held": 0, "overwritten": 0, "span_ns": 0}
-    first = ring[written % size] if written >= size else ring[0]
-    last = ring[(written - 1) % size]
-    span = last[1] - first[1] if first is not None and last is not None else 0
-    return {"held": min(written, size), "overwritten": max(0, written - size), "span_ns": max(0, span)}
+    first, last = pages[0], pages[-1].items[-1]
+    now = last[1] if isinstance(last, tuple) else last
+    return {
+        "held": max(0, written - first.number),
+        "overwritten": first.number,
+        "span_ns": max(0, now - first.at),
+    }
 
 
 class Recording:
-    """A copy of all records, which is made at once, and handed out in portions.
+    """All records as they are now, handed out in portions.
 
     A whole ring as lists would be a hundred thousand objects that the garbage collector looks through several times, and the
     loop waits meanwhile. Portions are let go of one by one, and are never more than a few.
@@ -49,13 +40,14 @@ class Recording:
 
     def __init__(self, probe: Probe) -> None:
         self._probe = probe
-        self._records = freeze(probe)
+        self._pages = probe.copied()
         self._numbers: dict[Seat, int] = {}
 
     def portions(self, size: int) -> Iterator[Rows]:
         """The records as lists for JSON, ``size`` at a time. A seat is its index; in a TURN, the holder is one or a name."""
-        for first in range(0, len(self._records), size):
-            yield [self._row(record) for record in self._records[first : first + size]]
+        records = records_of(self._pages)
+        while portion := [self._row(record) for record in islice(records, size)]:
+            yield portion
 
     def _row(self, record: Record) -> list[Any]:
         row = list(record)

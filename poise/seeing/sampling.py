@@ -13,7 +13,7 @@ from heapq import nlargest
 from operator import attrgetter
 from typing import Any, Final
 
-from poise.loop.observed import WAIT
+from poise.loop.notes import WAIT
 from poise.loop.probe import Probe
 from poise.loop.seat import Seat
 from poise.readiness.interest import READ, WRITE

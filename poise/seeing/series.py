@@ -9,6 +9,8 @@ from poise.loop.probe import Probe
 from poise.loop.seat import Phase, Seat
 
 SECOND: Final = 1_000_000_000
+ENOUGH: Final = SECOND // 4
+"""Nanoseconds: of less than that nobody can say how busy the loop was in them."""
 
 
 class Point(NamedTuple):
@@ -73,16 +75,17 @@ class Series:
         self.at.append(now)
         self.busy.append(round(share(before, last), 4))
         self.calls.append((last.calls - before.calls) * SECOND // max(1, last.at - before.at))
-        late = sorted(lag for when, lag, _ in self._lags() if when >= before.at)
-        self.lag.append(percentile(late, 0.99))
+        self.lag.append(percentile(self._late(before.at), 0.99))
 
-    def busy_share(self) -> float:
-        """0 to 1: the part of the last seconds in which the loop did not wait."""
+    def busy_share(self) -> float | None:
+        """0 to 1: the part of the last seconds in which the loop did not wait; None until there is something to go by."""
         if not self._points:
-            return 0.0
+            return None
         first, last = self._points[0], self._points[-1]
         if first is last:  # the first second is not over
             now = self._probe.nanoseconds()
+            if now - first.at < ENOUGH:
+                return None
             last = first._replace(at=now, busy_ns=busy_ns(self._probe, now))
         return share(first, last)
 
@@ -105,8 +108,7 @@ class Series:
 
     def lags(self) -> dict[str, int | None]:
         """How late the timers of the last minute were, in nanoseconds."""
-        since = self._probe.nanoseconds() - self._probe.limits.window * SECOND
-        late = sorted(lag for when, lag, _ in self._lags() if when >= since)
+        late = self._late(self._probe.nanoseconds() - self._probe.limits.window * SECOND)
         return {
             "p50": percentile(late, 0.5),
             "p99": percentile(late, 0.99),
@@ -119,8 +121,9 @@ class Series:
         kept = (("at", self.at), ("busy", self.busy), ("lag", self.lag), ("calls", self.calls))
         return {name: list(values)[len(values) - new :] for name, values in kept}
 
-    def _lags(self) -> list[tuple[int, int, str]]:
-        return list(self._probe.lags.copy())
+    def _late(self, since: int) -> list[int]:
+        """How late each timer was from ``since`` on, the least first."""
+        return sorted(lag for when, lag, _ in self._probe.lags.copy() if when >= since)
 
 
 def busy_ns(probe: Probe, now: int) -> int:

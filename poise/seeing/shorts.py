@@ -19,11 +19,13 @@ from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
 from poise.loop.probe import Probe, place
-from poise.loop.seat import INTEREST, SHORT, Seat
+from poise.loop.seat import INTEREST, LIFE, SHORT, Seat
 from poise.readiness.interest import WRITE
 from poise.seeing.levels import queued
 from poise.seeing.swapping import Swap
 
+INSTANT: Final = frozenset({LIFE, INTEREST, SHORT})
+"""Records that are written when they happen. Others are when they are over, and say when that began."""
 LATE: Final = 1_000_000_000  # nanoseconds; whoever has not seen to the rest by then will not
 
 
@@ -92,12 +94,11 @@ class Shorts:
         owner = getattr(probe.reactor._handlers.get(seat.fd), "__self__", None)
         if not seat.closed_ns and (seat.wanted & WRITE or queued(owner)):
             return True
-        ring, written = probe.ring.copy(), probe.written
-        for number in range(written - 1, max(-1, written - len(ring) - 1), -1):
-            record = ring[number % len(ring)]
-            if record is None or record[1] < short.at:
+        for record in probe.newest():
+            if record[0] in INSTANT and record[1] < short.at:
                 break
-            if record[0] == INTEREST and record[2] is seat and record[4] & WRITE:
+            # Before or after: whoever was watching for it already has nothing to change until all is sent.
+            if record[0] == INTEREST and record[2] is seat and (record[3] | record[4]) & WRITE:
                 return True
         return False
 

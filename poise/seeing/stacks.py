@@ -23,7 +23,7 @@ from poise.seeing.naming import describe, short
 Place = tuple[str, int, str]
 Stack = list[Place]
 
-DEEPEST: Final = 64  # frames; more say no more
+FRAMES: Final = 64  # of a stack; more say no more
 PACKAGE: Final = os.path.dirname(os.path.dirname(__file__)) + os.sep
 LIBRARY: Final = tuple({sysconfig.get_path(name) + os.sep for name in ("stdlib", "platstdlib")})
 INSTALLED: Final = tuple({sysconfig.get_path(name) + os.sep for name in ("purelib", "platlib")})
@@ -89,7 +89,7 @@ def of_own_call(frame: FrameType) -> Running:
 def of_frame(frame: FrameType | None) -> Stack:
     """The stack from ``frame`` outwards, as far as the call of the loop."""
     stack: Stack = []
-    while frame is not None and len(stack) < DEEPEST:
+    while frame is not None and len(stack) < FRAMES:
         code = frame.f_code
         if is_loop(code.co_filename, code.co_name) or code.co_qualname == OF_ASYNCIO:
             break
@@ -102,7 +102,7 @@ def of_text(text: str, thread_id: int) -> Stack:
     """The stack of one thread in what faulthandler has written of all of them."""
     stack: Stack = []
     _, _, rest = text.partition(f"Thread 0x{thread_id:016x}")
-    for line in rest.splitlines()[1 : DEEPEST + 1]:
+    for line in rest.splitlines()[1 : FRAMES + 1]:
         told = WRITTEN.fullmatch(line)
         if told is None or is_loop(told["file"], told["function"]):
             break

@@ -17,6 +17,7 @@ from __future__ import annotations
 import sys
 from collections import deque
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any, Final, NamedTuple
 
 from poise.loop.probe import Probe
@@ -24,6 +25,7 @@ from poise.loop.seat import CALL, POSTED, TIMER, Phase, Seat
 from poise.seeing import stacks
 from poise.seeing.deadman import Deadman
 from poise.seeing.naming import NOTHING, About, about_seat, short
+from poise.seeing.recorder import turns_since
 from poise.seeing.stacks import Place, Running, Stack
 from poise.seeing.threadtime import Spent, ThreadTime
 
@@ -56,7 +58,7 @@ class Stall(NamedTuple):
 class Held:
     """A call that has lasted for some time, and may go on."""
 
-    __slots__ = ("about", "base", "began", "lasted", "looks", "places", "running", "spent", "warn")
+    __slots__ = ("about", "base", "began", "lasted", "looks", "most", "places", "running", "spent", "warn")
 
     def __init__(self, running: Running, about: About, base: Spent | None, warn: int) -> None:
         self.running = running
@@ -65,6 +67,8 @@ class Held:
         self.about = about
         self.base = base
         self.spent = base
+        self.most: int | None = None
+        """Processor time of the whole turn, once it is over: closer than readings that a busy machine has put apart."""
         self.lasted = 0
         self.looks = 0
         self.places: dict[Place | None, tuple[int, Stack]] = {}
@@ -89,7 +93,7 @@ class Held:
             stack = self.places[place][1]
         cpu = runq = None
         if self.base is not None and self.spent is not None:
-            cpu = min(ns, self.spent.cpu - self.base.cpu)
+            cpu = min(ns, self.spent.cpu - self.base.cpu, ns if self.most is None else self.most)
             runq = min(ns, self.spent.queued - self.base.queued)
         seat = self.running.seat
         # A task's step is called by what runs it; the program's own function that it leads to is what people look for.
@@ -218,6 +222,7 @@ class Stalls:
         if ns < self._limits.note:
             return
         held.spent = self._at(held.began + ns) if held.base is not None else None
+        held.most = self._computed(held.began)
         long = ns >= self._limits.warn
         self._number += long
         stall = held.as_stall(self._number if long else 0, ns)
@@ -241,18 +246,21 @@ class Stalls:
         running = Running(ended - ns, seat, short(holder) if isinstance(holder, str) else "")
         self._keep(Held(running, self._about(seat), self._at(running.began), self._limits.warn), ns)
 
+    def _computed(self, when: int) -> int | None:
+        """Processor time of the turn that ``when`` belongs to, if it is over and that was read."""
+        for turn in turns_since(self._probe, 0, self._limits.turns):
+            if turn[1] <= when < turn[1] + sum(turn[4:8]):
+                return int(turn[9]) if turn[9] >= 0 else None
+        return None
+
     def _took(self, began: int) -> int | None:
         """How long the call that began then has lasted, when it is over and still recorded."""
         return next((record[2] for record in self._calls_since(began) if record[1] == began), None)
 
     def _calls_since(self, when: int) -> Iterator[tuple[Any, ...]]:
         """The records of calls that ended after ``when``, the last one first."""
-        ring, written = self._probe.ring, self._probe.written
-        for number in range(
-            written - 1, max(-1, written - len(ring) - 1, written - self._limits.back - 1), -1
-        ):
-            record = ring[number % len(ring)]
-            if record is not None and record[0] in CALLS:
+        for record in islice(self._probe.newest(), self._limits.back):
+            if record[0] in CALLS:
                 if record[1] + record[2] <= when:
                     return  # records are in the order in which calls ended
                 yield record

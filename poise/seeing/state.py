@@ -70,8 +70,9 @@ def state(looking: Looking, cursor: Cursor, own: frozenset[int], viewers: int) -
 
 def numbers(looking: Looking, stuck: Stall | None, now: int) -> Value:
     series = looking.series
+    busy = series.busy_share()
     return {
-        "busy": round(series.busy_share(), 4),
+        "busy": None if busy is None else round(busy, 4),
         "longest": longest(looking, stuck, now),
         "lag_p99_ns": series.lags()["p99"],
         "turns_per_s": round(series.per_second("turns"), 1),

@@ -35,6 +35,8 @@ def verdict(looking: Looking, stuck: Stall | None, now: int) -> dict[str, Any]:
             name = worst.name
         return told("held", name=name, longest=duration(hold.ns), ago=since(now - hold.ended))
     busy, longest = series.busy_share(), duration(hold.ns) if hold is not None else duration(0)
+    if busy is None:
+        return told("new")
     if busy >= FULL:
         return told("full", busy=percent(busy))
     if busy >= BUSY:

@@ -76,9 +76,7 @@ def probe_of(reactor: Reactor, **limits: Any) -> Probe:
 
 def records(probe: Probe, *kinds: int) -> list[Record]:
     """Those of these kinds that are in the ring, in the order in which they were written."""
-    size = len(probe.ring)
-    found = [probe.ring[number % size] for number in range(max(0, probe.written - size), probe.written)]
-    return [record for record in found if record is not None and record[0] in kinds]
+    return [record for record in probe.ring if record[0] in kinds]
 
 
 # --- on and off -------------------------------------------------------------------------------------------
@@ -284,6 +282,46 @@ def test_the_time_without_a_bound_is_minus_one_and_cpu_is_read_now_and_then() ->
         assert probe.thread_id
 
 
+def test_all_that_is_on_the_pages_is_counted_and_read_in_order() -> None:
+    """Calls and other records, one that raises, one whose interest is gone, one to nobody: page after page."""
+    batch = [(1010, READ), (1011, READ), (1012, READ), (1099, READ), (1013, READ)]
+    poller = ScriptedPoller([batch for _ in range(8)])
+
+    def broken(mask: int) -> None:
+        raise LookupError
+
+    with Reactor(poller, clock=ManualClock(), on_error=lambda error: None) as reactor:
+        probe = probe_of(reactor, records=1_000, page=5)
+        probe.start()
+
+        def raises_for_another(mask: int) -> None:
+            reactor.register(1011, READ, broken)
+            reactor.modify(1012, 0)
+
+        reactor.register(1010, READ, raises_for_another)
+        reactor.register(1012, READ, print)
+        reactor.register(1013, READ, lambda mask: reactor.modify(1012, READ))
+        for _ in range(8):
+            if 1011 in probe.seats:
+                reactor.unregister(1011)
+            reactor.turn(0)
+        held = probe.ring
+        assert len(probe.pages) > 5
+        assert probe.written == len(held) == sum(1 for _ in probe.newest())
+        assert list(probe.newest()) == held[::-1]
+        assert probe.callbacks == len(records(probe, CALL)) == 16
+        calls = records(probe, CALL)
+        assert all(before[1] + before[2] <= after[1] for before, after in itertools.pairwise(calls))
+        for turn in records(probe, TURN):
+            began, ended = turn[1] + turn[4], turn[1] + turn[4] + turn[5]
+            inside = [call for call in calls if began <= call[1] < ended]
+            assert inside[0][1] == began
+            assert max(call[2] for call in inside) == turn[11]
+        numbers = [page.number for page in probe.pages]
+        assert numbers == sorted(set(numbers))
+        assert {after - before for before, after in itertools.pairwise(numbers)} <= set(range(5, 12))
+
+
 def test_the_ring_overwrites_the_oldest_and_keeps_no_stream_alive() -> None:
     made: list[weakref.ref[Protocol]] = []
 
@@ -297,23 +335,23 @@ def test_the_ring_overwrites_the_oldest_and_keeps_no_stream_alive() -> None:
             self.stream.close()
 
     with Reactor() as reactor:
-        probe = Probe(reactor, SeeingLimits(records=16))
+        probe = Probe(reactor, SeeingLimits(records=16, page=4))
         probe.start(Level.FULL)
         listener = listen(reactor, ("127.0.0.1", 0), Once)
 
         def over(before: int) -> bool:
             return len(made) > before and not listener.streams
 
-        for done in range(3):
+        for done in range(9):
             with socket.create_connection(listener.sockname) as client:
                 client.send(b"x")
                 turn_until(reactor, functools.partial(over, done))
-        assert probe.written > len(probe.ring) == 16
-        assert any(record is not None and record[0] == CALL for record in probe.ring)
+        assert probe.written > len(probe.ring) >= 16
+        assert records(probe, CALL)
         reactor.turn(0)  # the last one hears of its end
         gc.collect()
-        assert len(made) == 3
-        assert [each() for each in made] == [None, None, None]
+        assert len(made) == 9
+        assert [each() for each in made] == [None] * 9
         listener.close()
 
 
@@ -343,6 +381,18 @@ def test_a_number_that_is_used_again_is_another_generation(pair: Pair) -> None:
         probe.stop()
         probe.start()
         assert fd not in probe.seats
+
+
+def test_a_generation_is_a_life_of_a_number_however_often_somebody_looks(pair: Pair) -> None:
+    fd = pair[0].fileno()
+    with Reactor() as reactor:
+        probe = Probe(reactor)
+        reactor.register(fd, READ, print)
+        for level in (Level.COUNTERS, Level.RECORDER, Level.FULL):
+            probe.start()
+            probe.start(level)
+            assert probe.seats[fd].gen == 1, "lives are counted while it is watched"
+            probe.stop()
 
 
 def test_those_who_were_there_before_get_their_seats_in_portions() -> None:
@@ -384,6 +434,19 @@ def test_counters_keep_sums_and_no_records(pair: Pair) -> None:
         assert len(records(probe, TURN)) == 1
         probe.start(Level.COUNTERS)
         assert probe.ring == []
+
+
+@pytest.mark.parametrize("level", [Level.COUNTERS, Level.RECORDER])
+def test_who_is_not_called_is_not_counted(level: Level) -> None:
+    poller = ScriptedPoller([[(1010, READ), (1099, READ)]])
+    with Reactor(poller, clock=ManualClock(), on_error=lambda error: None) as reactor:
+        probe = probe_of(reactor)
+        probe.start(level)
+        reactor.register(1010, READ, lambda mask: None)
+        reactor.turn(0)
+        assert probe.callbacks == 1
+        assert probe.written == len(probe.ring) == (3 if level is Level.RECORDER else 0)
+        assert probe.items == [] or level is Level.RECORDER, "what is not kept is let go after each turn"
 
 
 def test_full_says_who_changed_what_is_wanted(pair: Pair) -> None:

@@ -11,7 +11,7 @@ import pytest
 from poise.limits.seeing import SeeingLimits
 from poise.loop.probe import Probe
 from poise.loop.reactor import Reactor
-from poise.loop.seat import SHORT, Level
+from poise.loop.seat import CALL, SHORT, Level
 from poise.readiness.interest import READ, WRITE
 from poise.seeing.inspecting import Inspection, is_ready
 from poise.seeing.sampling import Sampler
@@ -140,6 +140,13 @@ def test_short_sends_are_followed_to_their_end(pair: Pair) -> None:
         reactor.modify(fd, READ)
         seat.last_ns = now[0] + 1
         assert shorts.over() == [], "the rest was sent, when there was room"
+        reactor.modify(fd, READ | WRITE)
+        short()
+        probe.write((CALL, now[0] - 5, 10, seat, WRITE, READ | WRITE))
+        reactor.modify(fd, READ)
+        probe.write((CALL, now[0] - 5, 10, seat, WRITE, READ | WRITE))
+        seat.last_ns = now[0] + 1
+        assert shorts.over() == [], "the same, by whoever was watching for it before"
         short()
         now[0] += LATE + 1
         assert [(each.seat, each.asked, each.taken) for each in shorts.over()] == [(seat, 1000, 400)]

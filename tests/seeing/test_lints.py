@@ -16,12 +16,19 @@ from typing import Any
 import pytest
 
 from poise.limits.seeing import SeeingLimits
-from poise.loop.seat import Level
+from poise.loop.probe import Probe
+from poise.loop.reactor import Reactor
+from poise.loop.seat import SHORT, TURN, Level, Seat
 from poise.net.listener import listen
 from poise.net.protocol import Protocol
 from poise.net.stream import Stream
 from poise.readiness.by_epoll import ByEpoll
 from poise.readiness.interest import READ, WRITE
+from poise.seeing.lints import Lints
+from poise.seeing.sampling import Sampler
+from poise.seeing.series import Series
+from poise.seeing.shorts import Shorts
+from poise.seeing.stalls import Stalls
 from poise.seeing.texts import TEXTS, say
 from tests.support.watched import PATIENCE, Watched, watched
 
@@ -201,6 +208,31 @@ def test_one_who_takes_more_than_half_of_slow_turns() -> None:
             assert f"{near.fileno()}.1 (computes) took more than half" in sentence(lint)
 
 
+@pytest.mark.parametrize(
+    ("whose", "cpu", "hogs"),
+    [
+        ("aaa", 15, "a"),
+        ("aa", 15, ""),
+        ("abcabcabc", 15, "abc"),
+        ("aaaaa", 1, ""),
+        ("aaaaaabb", 1, "a"),
+        ("abcdabcdabcdabcdabcdabcd", 1, ""),
+    ],
+)
+def test_what_was_not_computed_is_no_habit_that_all_have(whose: str, cpu: int, hogs: str) -> None:
+    """Another thread that keeps the interpreter makes each call long, whoever's it is."""
+    with Reactor() as reactor:
+        probe = Probe(reactor, nanoseconds=lambda: 1_000 * MS)
+        stalls, sampler = Stalls(probe, None), Sampler(probe)
+        lints = Lints(probe, sampler, Series(probe), stalls, Shorts(probe))
+        seats = {name: Seat(1000 + ord(name), 1, name, READ, 0) for name in whose}
+        for name in whose:
+            ns = 20 * MS
+            probe.slow.append((TURN, 900 * MS, 1, 0, 0, ns, 0, 0, 2, cpu * MS, 0, ns, seats[name]))
+        lints.round()
+        assert sorted(chr((lint.fd or 0) - 1000) for lint in lints.found) == list(hogs)
+
+
 def test_a_peer_that_does_not_read() -> None:
     class Floods(Protocol):
         def connection_made(self, stream: Stream) -> None:
@@ -315,9 +347,37 @@ def busy(seconds: float) -> list[str]:
                 thread.join()
         said.extend(stall["kind"] for stall in seen.stalls)
         events = sum(seat.events for seat in seen.watching.probe.seats.values())
+        stack.close()
         seen.do(listener.close)
+        seen.until(lambda told: not listener.streams)
     assert events > 200 * seconds, "it was no load at all"
     return said
+
+
+def test_a_server_that_sees_to_the_rest_of_each_short_send_has_none() -> None:
+    class Narrow(Echo):
+        def connection_made(self, stream: Stream) -> None:
+            super().connection_made(stream)
+            stream.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8192)
+
+    with watched(level=Level.FULL, limits=SOON) as seen:
+        listener = seen.do(lambda: listen(seen.reactor, ("127.0.0.1", 0), Narrow))
+        with socket.create_connection(listener.sockname) as client:
+            client.settimeout(PATIENCE)
+            rounds = iter(range(30))
+
+            def over(told: dict[str, Any]) -> bool:
+                assert told["lints"] == []
+                client.sendall(bytes(60_000))
+                left = 60_000
+                while left:
+                    left -= len(client.recv(min(left, 9_000)))
+                return next(rounds, None) is None
+
+            seen.until(over)
+            assert any(record[0] == SHORT for record in seen.watching.probe.ring)
+        seen.do(listener.close)
+        seen.until(lambda told: not listener.streams)
 
 
 def test_a_clean_server_under_load_has_none() -> None:

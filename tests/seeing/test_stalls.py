@@ -26,6 +26,7 @@ from poise.net.stream import Stream
 from poise.readiness.interest import READ
 from poise.seeing.stalls import Stalls, kind
 from poise.seeing.state import Cursor
+from poise.seeing.threadtime import Spent
 from poise.seeing.watching import Watching
 from tests.support.scripted import ScriptedPoller
 from tests.support.watched import PATIENCE, Watched, watched
@@ -280,7 +281,7 @@ def test_what_was_written_meanwhile_belongs_to_the_call_that_ran_then(what: str)
             deadman.text = text
             reactor.turn(0)
             stalls.look()
-        probe.ring[:] = [None] * len(probe.ring)
+        probe.pages.clear()
         now[0] += 200 * MS
         deadman.text = written(probe.thread_id)
         stalls.look()
@@ -337,6 +338,38 @@ def test_the_worst_are_kept_up_to_a_bound_and_what_is_short_is_no_stall() -> Non
         assert [(stall.name, stall.ns) for stall in stalls.found] == [("c", 60 * MS)]
         assert set(stalls.worst) == {"c"}
         stalls.close()
+
+
+def test_the_time_of_a_turn_is_closer_than_readings_that_are_far_apart() -> None:
+    """The watching thread did not run for long, and what the loop computed before counts as the stall's."""
+    now, cpu = [5 * MS], [0]
+    with Reactor(ScriptedPoller([[], [(1010, READ)]]), clock=ManualClock()) as reactor:
+        probe = Probe(reactor, nanoseconds=lambda: now[0], cpu_nanoseconds=lambda: cpu[0])
+        stalls = Stalls(probe, None)
+        probe.start()
+
+        def waits(*_: int) -> None:
+            now[0] += 70 * MS
+            cpu[0] += 2 * MS
+
+        reactor.register(1010, READ, waits)
+        stalls._readings.append((now[0], Spent(0, 0)))
+        now[0] += 60 * MS
+        cpu[0] += 60 * MS
+        reactor.turn(0)
+        reactor.turn(0)
+        stalls._readings.append((now[0], Spent(cpu[0], 0)))
+        now[0] += 300 * MS
+        stalls._time = Still()  # type: ignore[assignment]  # of no thread
+        stalls.look()
+        [stall] = stalls.found
+        assert (stall.ns, stall.cpu_ns, stall.kind) == (70 * MS, 2 * MS, "waiting")
+
+
+class Still:
+    """Nobody's time."""
+
+    def read(self) -> None: ...
 
 
 def test_what_nobody_could_look_at_is_told_by_the_records() -> None:

@@ -13,7 +13,7 @@
  * @typedef {{id: string, args: Record<string, unknown>}} Verdict
  * @typedef {{ns: number, name: string, fd: number | null, gen: number | null, ago_ns: number, kind: string}} Longest
  * @typedef {{
- *   busy: number, longest: Longest | null, lag_p99_ns: number | null, turns_per_s: number, callbacks_per_s: number,
+ *   busy: number | null, longest: Longest | null, lag_p99_ns: number | null, turns_per_s: number, callbacks_per_s: number,
  *   open: number,
  * }} Numbers
  * @typedef {{cpu: number, bytes_per_s: number, viewers: number, records_per_s: number}} Cost
