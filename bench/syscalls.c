@@ -14,6 +14,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <signal.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,7 +40,7 @@ enum {
 };
 
 enum call {
-    EMPTY, WAIT_1, WAIT_64, RECV, SEND, RECV_NOTHING, RECV_END, ACCEPT, ACCEPT_NOBODY, NAME, NON_BLOCKING, WATCH, CHANGE, UNWATCH,
+    EMPTY, WAIT_1, WAIT_64, RECV, SEND, RECV_NOTHING, RECV_END, ACCEPT, ACCEPT_NOBODY, NOBODY, NAME, NON_BLOCKING, WATCH, CHANGE, UNWATCH,
     CLOSE, SEND_LAST, CLOSE_LAST, WAITING, STAT, OPEN, STAT_OPEN, READ_FILE, CLOSE_FILE, SEND_HEAD, READ_NOW, ADVISE, CORK, SENDFILE,
     UNCORK, CALLS
 };
@@ -53,6 +54,7 @@ static const char *const names[CALLS] = {
     [RECV_END] = "recv, the end",
     [ACCEPT] = "accept4",
     [ACCEPT_NOBODY] = "accept4, nobody there",
+    [NOBODY] = "poll of a listener, nobody there",
     [NAME] = "getsockname",
     [NON_BLOCKING] = "ioctl FIONBIO",
     [WATCH] = "epoll_ctl ADD",
@@ -147,6 +149,8 @@ static void connections(int listener, const struct sockaddr_in *address, int pol
         if (one < 0) fail("accept4");
         keep(ACCEPT, over - begun);
         TIMED(ACCEPT_NOBODY, -1, accept4(listener, NULL, NULL, SOCK_CLOEXEC));
+        struct pollfd newcomers = {.fd = listener, .events = POLLIN};
+        TIMED(NOBODY, 0, poll(&newcomers, 1, 0));
         socklen_t size = sizeof name;
         TIMED(NAME, 0, getsockname(one, (struct sockaddr *)&name, &size));
         TIMED(NON_BLOCKING, 0, ioctl(one, FIONBIO, &on));

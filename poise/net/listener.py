@@ -32,6 +32,7 @@ from poise.net.kernel import UNIX
 from poise.net.newcomer import AtOnce, Bare, accept, meet, whole
 from poise.net.protocol import AnyProtocol, check_factory
 from poise.net.stream import Stream
+from poise.readiness.glance import glance
 from poise.readiness.interest import READ
 
 if TYPE_CHECKING:
@@ -163,6 +164,8 @@ class Listener:
         self._retry: TimerHandle | None = None
         self._accepting = True
         self._deferred = defer(listening, limits.defer)
+        self._another = glance(self._fd)
+        """Whether one more waits. That nobody does is accept(2)'s dearest answer, as it makes a socket first and looks then."""
         self._owed = 0  # newcomers that are taken without looking at others, who had their time
         self._closed = False
         self.sockname: Any = listening.getsockname()
@@ -224,7 +227,10 @@ class Listener:
             self.reactor.modify(self._fd, mask)
 
     def _on_ready(self, _mask: int) -> None:
-        for _ in range(self.limits.accepts):
+        another = self._another
+        for number in range(self.limits.accepts):
+            if number and another is not None and not another():
+                return
             if len(self.streams) >= self.limits.connections:
                 self._watch()
                 return

@@ -141,6 +141,29 @@ def test_a_budget_of_newcomers_in_one_event(door: Doors, poller: str) -> None:
     assert counts == [3, 6, 8]
 
 
+@POLLERS
+def test_nobody_is_asked_for_who_is_not_there(door: Doors, poller: str) -> None:
+    """accept(2) makes a socket before it finds that nobody waits: it is the dearest way to hear so."""
+    here = door(poller=poller)
+    asked = failing(here)
+    here.connect(5)
+    turn_until(here.reactor, lambda: len(here.made) == 5)
+    here.connect(1)
+    turn_until(here.reactor, lambda: len(here.made) == 6)
+    assert asked.calls == 6
+
+
+def test_where_nothing_else_tells_accept_is_asked_until_it_says_nobody(
+    door: Doors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr("select.poll")
+    here = door(poller="select")
+    asked = failing(here)
+    here.connect(5)
+    turn_until(here.reactor, lambda: len(here.made) == 5)
+    assert asked.calls > 5
+
+
 # -- when accept fails --------------------------------------------------------------------------------------
 
 
