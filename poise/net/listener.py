@@ -19,6 +19,7 @@ from __future__ import annotations
 import errno
 import math
 import socket
+import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -301,6 +302,8 @@ class Listener:
             connection.setblocking(False)  # Linux does not inherit it from the listener (pitfall 21)
             if self._not_inherited is not None:
                 self._not_inherited.apply(connection)
+            if type(peer) is tuple:  # one text for all who come from one address: they stay, and may be many
+                peer = (sys.intern(peer[0]), *peer[1:])
             return Stream(self.reactor, connection, self.factory(), peer, self._stream_limits, self._gone)
         except Exception:
             connection.close()
