@@ -39,8 +39,9 @@ class Viewer:
         self._thread.start()
 
     def _read(self) -> None:
-        while self._socket.recv(PIECE):
-            pass
+        with suppress(OSError):  # a server that is killed resets it
+            while self._socket.recv(PIECE):
+                pass
 
     @property
     def looks(self) -> bool:

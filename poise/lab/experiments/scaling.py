@@ -67,11 +67,12 @@ def fastest(call: Callable[[], Any]) -> float:
     """Microseconds for one call, in the best of some rounds."""
     best = float("inf")
     for _ in range(ROUNDS):
-        count, began = 0, now()
-        while now() - began < LONG_ENOUGH:
+        count, began, passed = 0, now(), 0
+        while passed < LONG_ENOUGH:
             call()
             count += 1
-        best = min(best, (now() - began) / count / 1000)
+            passed = now() - began
+        best = min(best, passed / count / 1000)
     return best
 
 
