@@ -1,6 +1,6 @@
 # Each target does its own set-up: nothing is needed but python3 (3.11 or newer) on the PATH.
 #
-#   make test     style, types, tests with coverage gates (about two minutes on two cores)
+#   make test     style, types, tests with coverage gates (a quarter of an hour on two cores)
 #   make check    style and types only
 #   make format   lets ruff lay the code out
 #   make docs     rewrites the generated parts of docs/
@@ -34,6 +34,10 @@ $(STAMP): pyproject.toml
 	  else $(PYTHON) -m pip --python $(RUN) install --quiet --disable-pip-version-check -e '.[test]'; fi
 	@touch $@
 
+# Many tests hold real programs against real time, beside each other. What failed so is asked once more, by itself: a machine that
+# had no time passes then, a program that is wrong does not.
+AGAIN = $(RUN) -m pytest --last-failed --last-failed-no-failures none --maxfail 1 --cov --cov-append --cov-report=
+
 check: $(STAMP)
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
@@ -41,7 +45,7 @@ check: $(STAMP)
 
 test: check
 	@rm -f .coverage .coverage.*
-	$(RUN) -m pytest -n $(JOBS) --dist worksteal --cov --cov-report=
+	$(RUN) -m pytest -n $(JOBS) --dist worksteal --cov --cov-report= || $(AGAIN)
 	$(RUN) -m tests.coverage_gate
 
 format: $(STAMP)

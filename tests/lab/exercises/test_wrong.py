@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from poise.lab.exercises.catalog import BY_NAME
-from poise.lab.exercises.checking import check
+from poise.lab.exercises.checking import Result, check
 from poise.lab.exercises.reporting import Speaker
 from poise.lab.exercises.structure import Source
 from poise.lab.exercises.words import LANGUAGES
@@ -23,6 +23,8 @@ HASTY = ExerciseLimits(patience=0.7, quiet=0.15)
 LIMITS = {"clock": ExerciseLimits()}  # a tick that is late is not a tick that is missing
 MISTAKES = (*SELECT, *POLL, *EPOLL, *STICKY, *SLOW, *HTTP, *CLOCK)
 ENOUGH = 5
+TRIES = 3
+"""Whether bytes wait in a queue at a certain moment is up to the machine, too: on one that is busy a mistake may hide once."""
 
 
 def test_there_are_enough_for_each_exercise() -> None:
@@ -37,7 +39,11 @@ def test_a_classic_mistake_is_explained(wrong: Wrong, tmp_path: Path) -> None:
     path.write_text(wrong.program, encoding="utf-8")
     source = Source(wrong.program)
     limits = LIMITS.get(wrong.exercise, HASTY)
-    results = list(check(path, source, BY_NAME[wrong.exercise], limits))
+    results: list[Result] = []
+    for _ in range(TRIES):
+        results = list(check(path, source, BY_NAME[wrong.exercise], limits))
+        if any(each.failure is not None for each in results):
+            break
     (found,) = [each for each in results if each.failure is not None]
     assert found.failure is not None
     texts = {each: Speaker(each, limits).explanation(found, source) for each in LANGUAGES}
