@@ -150,8 +150,9 @@ def test_it_saves_a_trace_whose_slices_are_nested(browser: Browser, tmp_path: Pa
     asked_for = [(each.name, each.args) for span in read.spans.values() for each in span.inside]
     assert ("GET /?…", 200) in [(name, args["status"]) for name, args in asked_for]
     calls = [each for each in read.slices if each.name == "App.respond"]
-    assert calls
-    for call in calls:
+    whole = [call for call in calls if call.parent is not None]
+    assert len(whole) >= max(1, len(calls) - 2), "the first and the last turn may have been cut"
+    for call in whole:
         depths = []
         around = call.parent
         while around is not None:
