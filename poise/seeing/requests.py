@@ -15,6 +15,7 @@ has not ended it. Of its target the path is kept, shortened, and not the query, 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from poise.http import known
@@ -27,7 +28,7 @@ from poise.loop.reactor import Reactor
 from poise.loop.seat import REQUEST, Seat
 from poise.net.stream import Stream
 from poise.seeing.stacks import running
-from poise.seeing.swapping import Function, Swap
+from poise.seeing.swapping import Function, Make, Swap
 from poise.wire.http.head import HEAD_END, RequestHead
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ class Requests:
         if way.found is not None and not way.known and not way.fed:
             self._remembered(seat, data, way.found, way.mark)
 
-    def takes(self, exchange: Exchange) -> None:
+    def takes(self, exchange: Exchange, _data: bytes) -> None:
         """Input goes the longer way; between two requests it is the beginning of one."""
         way = self._way
         if way is not None and way.exchange is exchange:
@@ -248,7 +249,7 @@ def _of(exchange: Exchange, alive: list[bool]) -> Requests | None:
 
 def _data_received(before: Function, alive: list[bool]) -> Function:
     def data_received(self: Exchange, data: bytes) -> None:
-        requests = _hearing.get(self._server.reactor) if alive else None
+        requests = _of(self, alive)
         if requests is None:
             before(self, data)
         else:
@@ -257,40 +258,18 @@ def _data_received(before: Function, alive: list[bool]) -> Function:
     return data_received
 
 
-def _take(before: Function, alive: list[bool]) -> Function:
-    def take(self: Exchange, data: bytes, *, later: bool = False) -> None:
-        if (requests := _of(self, alive)) is not None:
-            requests.takes(self)
-        before(self, data, later=later)
+def _noting(note: Callable[..., None]) -> Make:
+    """``note(requests, exchange, …)`` with what the method of an exchange is called with, and then the method."""
 
-    return take
+    def make(before: Function, alive: list[bool]) -> Function:
+        def noted(self: Exchange, *arguments: Any, **options: Any) -> None:
+            if (requests := _of(self, alive)) is not None:
+                note(requests, self, *arguments)
+            before(self, *arguments, **options)
 
+        return noted
 
-def _begin_request(before: Function, alive: list[bool]) -> Function:
-    def begin_request(self: Exchange, head: RequestHead) -> None:
-        if (requests := _of(self, alive)) is not None:
-            requests.begins(self, head)
-        before(self, head)
-
-    return begin_request
-
-
-def _log_request(before: Function, alive: list[bool]) -> Function:
-    def log_request(self: Exchange) -> None:
-        if (requests := _of(self, alive)) is not None:
-            requests.ends(self)
-        before(self)
-
-    return log_request
-
-
-def _log_now(before: Function, alive: list[bool]) -> Function:
-    def log_now(self: Exchange, unsent: int) -> None:
-        if (requests := _of(self, alive)) is not None:
-            requests.taken(self, unsent)
-        before(self, unsent)
-
-    return log_now
+    return make
 
 
 def _connection_lost(before: Function, alive: list[bool]) -> Function:
@@ -329,10 +308,10 @@ def _entry_for(before: Function, alive: list[bool]) -> Function:
 
 _swaps: Final = (
     Swap(Exchange, "data_received", _data_received),
-    Swap(Exchange, "_take", _take),
-    Swap(Exchange, "_begin_request", _begin_request),
-    Swap(Exchange, "_log_request", _log_request),
-    Swap(Exchange, "_log_now", _log_now),
+    Swap(Exchange, "_take", _noting(Requests.takes)),
+    Swap(Exchange, "_begin_request", _noting(Requests.begins)),
+    Swap(Exchange, "_log_request", _noting(Requests.ends)),
+    Swap(Exchange, "_log_now", _noting(Requests.taken)),
     Swap(Exchange, "connection_lost", _connection_lost),
     Swap(Memo, "find", _find),
     Swap(known, "entry_for", _entry_for),
