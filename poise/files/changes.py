@@ -12,25 +12,34 @@ from __future__ import annotations
 
 import errno
 import os
-import struct
 import sys
 from collections.abc import Callable, Iterator
-from typing import Any
 
 from poise.errors import MachineFault
+from poise.files.inotify import (
+    ATTRIB,
+    CLOSE_WRITE,
+    CREATE,
+    DELETE,
+    DELETE_SELF,
+    DONT_FOLLOW,
+    EXCL_UNLINK,
+    IGNORED,
+    IS_DIR,
+    MODIFY,
+    MOVED_FROM,
+    MOVED_TO,
+    ONLYDIR,
+    Inotify,
+    events,
+)
 from poise.limits import FileLimits
 from poise.loop.offload import Offloaded, Overloaded, offload
 from poise.loop.reactor import Reactor
 from poise.loop.timers import TimerHandle
 from poise.readiness.interest import READ
 
-# linux/inotify.h
-ATTRIB, CLOSE_WRITE, MOVED_FROM, MOVED_TO, CREATE, DELETE = 0x4, 0x8, 0x40, 0x80, 0x100, 0x200
-MODIFY, DELETE_SELF, Q_OVERFLOW, IGNORED, IS_DIR = 0x2, 0x400, 0x4000, 0x8000, 0x40000000
-ONLYDIR, DONT_FOLLOW, EXCL_UNLINK = 0x1000000, 0x2000000, 0x4000000
 WATCHED = ATTRIB | MODIFY | CLOSE_WRITE | MOVED_FROM | MOVED_TO | CREATE | DELETE | DELETE_SELF
-EVENT = struct.Struct("iIII")  # watch, mask, cookie, bytes of the name that follows
-READ_SIZE = 64 * 1024
 
 
 class TooMany(MachineFault):
@@ -100,45 +109,38 @@ class ByInotify:
         self._changed = changed
         self._most = most
         self._folders: dict[int, bytes] = {}
-        self._kernel = kernel()
-        self._fd = called(self._kernel.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC))
+        self._inotify = Inotify()
         try:
             self._add(folder)
         except BaseException:
-            os.close(self._fd)
+            self._inotify.close()
             raise
-        reactor.register(self._fd, READ, self._on_ready)
+        reactor.register(self._inotify.fileno(), READ, self._on_ready)
 
     def fileno(self) -> int:
-        return self._fd
+        return self._inotify.fileno()
 
     def close(self) -> None:
         if self._folders:
             self._folders.clear()
-            self._reactor.retire(Descriptor(self._fd))
+            self._reactor.retire(self._inotify)
 
     def _add(self, folder: bytes) -> None:
         """Watch ``folder`` and those below it. Raises MachineFault when that cannot be done."""
         for each in folders_below(folder):
             if len(self._folders) >= self._most:
                 raise TooMany(errno.ENOSPC, f"more than {self._most} folders")
-            watch = self._kernel.inotify_add_watch(
-                self._fd, each, WATCHED | ONLYDIR | DONT_FOLLOW | EXCL_UNLINK
-            )
-            if watch < 0 and each != folder:
-                import ctypes
-
-                if ctypes.get_errno() in (errno.ENOENT, errno.ENOTDIR, errno.EACCES):
+            try:
+                watch = self._inotify.add(each, WATCHED | ONLYDIR | DONT_FOLLOW | EXCL_UNLINK)
+            except MachineFault as error:
+                if each != folder and error.errno in (errno.ENOENT, errno.ENOTDIR, errno.EACCES):
                     continue  # gone again, or none of ours
-            self._folders[called(watch)] = each
+                raise
+            self._folders[watch] = each
 
     def _on_ready(self, mask: int) -> None:
-        try:
-            data = os.read(self._fd, READ_SIZE)
-        except (BlockingIOError, InterruptedError):
-            return
         told = False
-        for watch, mask, name in events(data):
+        for watch, mask, name in events(self._inotify.read()):
             folder = self._folders.get(watch)
             if mask & IGNORED:
                 self._folders.pop(watch, None)
@@ -153,19 +155,6 @@ class ByInotify:
                     pass  # beyond the last watch: this part of the tree changes unseen
         if told:
             self._changed()
-
-
-class Descriptor:
-    """What the reactor closes when nobody can be told of it any more."""
-
-    def __init__(self, fd: int) -> None:
-        self._fd = fd
-
-    def fileno(self) -> int:
-        return self._fd
-
-    def close(self) -> None:
-        os.close(self._fd)
 
 
 class ByPolling:
@@ -242,33 +231,3 @@ def folders_below(folder: bytes) -> Iterator[bytes]:
                 ]
         except OSError:
             continue  # gone meanwhile, or not ours to read
-
-
-def events(data: bytes) -> Iterator[tuple[int, int, bytes]]:
-    """What one read of an inotify descriptor says: watch, mask and name, one after the other."""
-    at = 0
-    while at < len(data):
-        watch, mask, _, size = EVENT.unpack_from(data, at)
-        at += EVENT.size
-        yield watch, mask, data[at : at + size].rstrip(b"\0")
-        at += size
-
-
-def kernel() -> Any:
-    """The C library, through which alone inotify can be had. Raises MachineFault where it has none."""
-    import ctypes
-
-    library = ctypes.CDLL(None, use_errno=True)
-    if not hasattr(library, "inotify_init1"):
-        raise MachineFault(errno.ENOSYS, "this system has no inotify")
-    return library
-
-
-def called(result: int) -> int:
-    """What a call of the C library gave. Raises MachineFault for an error."""
-    if result < 0:
-        import ctypes
-
-        number = ctypes.get_errno()
-        raise MachineFault(number, f"inotify: {os.strerror(number)}")
-    return result

@@ -8,6 +8,13 @@ freshness when it is gone by, neither a file's nor a folder's.
 Within a period the kernel is given the path of such a file as a whole. Should somebody put a link in the place of a folder
 meanwhile, the look follows it; but what it finds there is compared and nothing else, and it is the same only if it is the
 same file.
+
+Some need no look, as long as their folder is as it was:
+
+* a name that was not there when the folder had been at rest: a name that comes changes the folder's times
+  (:mod:`poise.files.absent` says where that can be relied on);
+* a file of which the kernel tells that nothing happens to it (:mod:`poise.files.telling`). It is asked to when there is much to look at, and
+  for those files that were the same a few times in a row.
 """
 
 from __future__ import annotations
@@ -15,18 +22,31 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable
+from functools import cached_property
+from math import inf
 from typing import TYPE_CHECKING
 
+from poise.files.entity import settled
 from poise.files.locate import Root
-from poise.files.located import Consulted, fingerprint
+from poise.files.located import Consulted, Fingerprint, fingerprint
 from poise.files.names import Names
 from poise.limits import FileLimits
 
 if TYPE_CHECKING:
+    from poise.files.telling import Teller, Watch
     from poise.loop.reactor import Reactor
 
 FOLDERS = 4096
 """Folders that files can share; when there are more they start anew, and what looked at the former ones keeps them."""
+
+PATIENCE = 4
+"""Looks in a row that find a file as it was, before the kernel is asked to tell of it; twice as many each time that it is asked …"""
+
+LONGEST = 1024
+"""… and at most so many."""
+
+WINDOW = 1.0
+"""Seconds over which looks are counted, to see whether they are many."""
 
 
 class Still:
@@ -42,23 +62,75 @@ class Looks:
         self.root = root
         self.limits = limits if time is not None else limits.but(freshness=0)
         self.time: Reactor | Still = time if time is not None else Still()
+        self.wall: Callable[[], float] = time.clock.wall if time is not None else lambda: 0.0
+        self.learns = self.limits.freshness > 0
+        """Whether a look may spare another."""
+        self.era = 0
+        """Rises when any path may have come to lead elsewhere."""
+        self.heard_until = inf
+        """The end of the period in which the kernel was asked last what it has to tell."""
+        self.told_until = 0.0
+        """Until when what it tells of need not be looked at; one object for all that are looked at in a period."""
         self._folders: dict[Names, Folder] = {}
+        self._teller: Teller | None = None
+        self._may_tell = self.limits.told_files > 0
+        self._count, self._since = 0, self.time.now
 
     def at(self, consulted: Consulted, otherwise: Callable[[], bool] | None = None) -> Callable[[], bool]:
         """What looks whether all of ``consulted`` is as it was. Where that cannot be shown, ``otherwise`` says."""
         return Look(self, consulted, otherwise) if consulted else nothing_changes
 
-    def folder(self, names: Names) -> Folder | None:
-        """The one that ``names`` lead to; None for the root, which is open and stays what it is."""
-        if not names:
-            return None
+    def folder(self, names: Names) -> Folder:
+        """The one that ``names`` lead to."""
         found = self._folders.get(names)
         if found is None:
-            above = self.folder(names[:-1])
+            above = self.folder(names[:-1]) if names else None
             if len(self._folders) >= FOLDERS:
                 self._folders.clear()
             found = self._folders[names] = Folder(above, b"/".join(names))
         return found
+
+    @cached_property
+    def home(self) -> tuple[int, str]:
+        """The device of the root, and the kind of its file system: what is mounted below it is another's."""
+        from poise.files.absent import file_system
+
+        device = os.fstat(self.root.fd).st_dev
+        return device, file_system(device)
+
+    def hear(self) -> None:
+        """Let the kernel tell what has happened since it was asked last."""
+        now = self.time.now
+        self.heard_until, self.told_until = self.limits.fresh_until(now), now + self.limits.told_for
+        if self._teller is not None and self._teller.hear():
+            self.era += 1
+
+    def teller(self) -> Teller | None:
+        """Who asks the kernel to tell of files; None where there is too little to look at, or nothing is told."""
+        self._count += 1
+        if self._may_tell and (passed := self.time.now - self._since) >= WINDOW:
+            if self._count >= self.limits.told_from * passed:
+                self._may_tell = False
+                self._begin_telling()
+            self._count, self._since = 0, self.time.now
+        return self._teller
+
+    def doubt(self, watch: Watch | None) -> None:
+        """Something has happened to a file; where ``watch`` did not tell of it, it is over."""
+        if self._teller is not None and watch is not None:
+            self._teller.end(watch)
+
+    def _begin_telling(self) -> None:
+        try:
+            from poise.files.telling import BELIEVED, Teller
+
+            device, kind = self.home
+            if kind in BELIEVED:
+                self._teller = Teller(self.root, device, self.limits.told_files)
+                self.root.also_close(self._teller)
+                self.hear()
+        except (ImportError, OSError):
+            pass  # so one looks, as on other systems
 
 
 def nothing_changes() -> bool:
@@ -69,21 +141,36 @@ def nothing_changes() -> bool:
 class Folder:
     """A folder on the way to files, by its path below the root."""
 
-    __slots__ = ("_above", "_path", "until")
+    __slots__ = ("_above", "_path", "_seen", "at_rest", "until", "version")
 
     def __init__(self, above: Folder | None, path: bytes) -> None:
         self._above = above
-        self._path = path
-        self.until = 0.0
-        """It need not be looked at before this monotonic time."""
+        self._path = path or b"."
+        self._seen: Fingerprint | None = None
+        self.version = 0
+        """Rises when it has changed, or is another, or when a file in it has changed of which is told; 0 when it was never looked at."""
+        self.at_rest = False
+        """Whether a name that comes or goes from now on makes another version of it."""
+        self.until = 0.0 if path else inf
+        """It need not be looked at before this monotonic time. The root is open and stays what it is, so not before somebody goes by its version."""
 
     def stands(self, looks: Looks) -> bool:
         """Whether it is a folder still, and so is each above it. Raises OSError when one is not there."""
         above, now = self._above, looks.time.now
         if above is not None and above.until <= now and not above.stands(looks):
             return False
-        if not stat.S_ISDIR(os.stat(self._path, dir_fd=looks.root.fd, follow_symlinks=False).st_mode):
+        found = os.stat(self._path, dir_fd=looks.root.fd, follow_symlinks=False)
+        if not stat.S_ISDIR(found.st_mode):
             return False
+        if looks.learns:
+            if (seen := fingerprint(found)) != self._seen:
+                self._seen, self.at_rest = seen, False
+                self.version += 1
+            if not self.at_rest and settled(found, looks.wall()):
+                device, kind = looks.home
+                from poise.files.absent import PROMISING
+
+                self.at_rest = found.st_dev == device and kind in PROMISING
         self.until = looks.limits.fresh_until(now)
         return True
 
@@ -92,10 +179,22 @@ class Look:
     """Looks whether what was ``consulted`` is as it was; what it does not find so is left to ``otherwise``, and is then False.
 
     What stands behind a link, for one, takes a walk to be found. A look is a system call, and one for each folder on the way in
-    each period.
+    each period; what is known not to have changed takes none.
     """
 
-    __slots__ = ("_before", "_folder", "_looks", "_next", "_otherwise", "_path")
+    __slots__ = (
+        "_before",
+        "_folder",
+        "_known",
+        "_left",
+        "_looks",
+        "_next",
+        "_otherwise",
+        "_path",
+        "_patience",
+        "_until",
+        "_watch",
+    )
 
     def __init__(
         self, looks: Looks, consulted: Consulted, otherwise: Callable[[], bool] | None = None
@@ -107,17 +206,56 @@ class Look:
         self._path = b"/".join(names)
         self._next = Look(looks, tuple(others)) if others else None
         self._otherwise = otherwise
+        self._known = -1  # the version of the folder, and the era, in which no look is needed …
+        self._until = inf  # … before this monotonic time
+        self._watch: Watch | None = None
+        self._left = self._patience = PATIENCE
 
     def __call__(self) -> bool:
         looks, folder, following = self._looks, self._folder, self._next
+        now = looks.time.now
+        if looks.heard_until <= now:
+            looks.hear()
         try:
-            if folder is None or folder.until > looks.time.now or folder.stands(looks):
-                now = fingerprint(os.stat(self._path, dir_fd=looks.root.fd, follow_symlinks=False))
-                if now == self._before and (following is None or following()):
-                    return True
+            if folder.until > now or folder.stands(looks):
+                if self._known == folder.version + looks.era and self._until > now:
+                    if following is None or following():
+                        return True
+                else:
+                    found = fingerprint(os.stat(self._path, dir_fd=looks.root.fd, follow_symlinks=False))
+                    if found != self._before:
+                        looks.doubt(self._watch)
+                    elif following is None or following():
+                        if looks.learns and self._is_told(found):
+                            self._go_by(folder)
+                        return True
         except FileNotFoundError:
             if self._before is None and (following is None or following()):
+                if looks.learns:
+                    self._go_by(folder)
                 return True
         except OSError:
             pass
         return self._otherwise is not None and self._otherwise()
+
+    def _is_told(self, found: Fingerprint) -> bool:
+        """Whether the kernel tells when something happens to the file, which is as it was."""
+        looks = self._looks
+        if self._watch is None or not self._watch.quiet:
+            self._left -= 1
+            teller = looks.teller()
+            if self._left > 0 or teller is None:
+                return False
+            self._left = self._patience = min(2 * self._patience, LONGEST)
+            self._watch = teller.watch(self._path, found, self._folder)
+            if self._watch is None:
+                return False
+        self._until = looks.told_until
+        return True
+
+    def _go_by(self, folder: Folder) -> None:
+        """Look no more as long as ``folder`` is as it is; a name that is not there needs one that has been at rest."""
+        if not folder.version:
+            folder.until = 0.0
+        elif self._before is not None or folder.at_rest:
+            self._known = folder.version + self._looks.era

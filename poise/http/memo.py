@@ -39,7 +39,18 @@ FREE = frozenset(b"?%")  # in a target: what lets a client write one address in 
 class Memo:
     """Replies by the bytes of the head that asked for them."""
 
-    __slots__ = ("_dates", "_generation", "_limits", "_old", "_sights", "_size", "gists", "refusals", "young")
+    __slots__ = (
+        "_dates",
+        "_fresh_until",
+        "_generation",
+        "_limits",
+        "_old",
+        "_sights",
+        "_size",
+        "gists",
+        "refusals",
+        "young",
+    )
 
     def __init__(self, limits: FileLimits, dates: DateClock, gists: Gists | None = None) -> None:
         """Without ``gists`` only heads that are the same to the byte get the same reply."""
@@ -50,6 +61,9 @@ class Memo:
         self._sights = Sights()
         self._limits = limits
         self._dates = dates
+        self._fresh_until = (
+            0.0  # the end of the present period, one object for all entries: theirs need no memory to be read
+        )
         self.gists = gists
         self.refusals: Refusals | None = None  # from the first one on
 
@@ -87,12 +101,19 @@ class Memo:
             if not entry.validator():
                 self._forget(head)
                 return False
-            entry.fresh_until = self._limits.fresh_until(now)
-        date = self._dates.current(now)
-        if date != entry.date:
+            entry.fresh_until = self._fresh_until if self._fresh_until > now else self._period(now)
+        dates = self._dates
+        date = dates.text if dates.until > now else dates.current(now)
+        if date is not entry.date:
             entry.say(date)
-        entry.good_until = min(entry.fresh_until, self._dates.until)
+        entry.good_until = min(entry.fresh_until, dates.until)
         return True
+
+    def _period(self, now: float) -> float:
+        """The end of the period that ``now`` is in."""
+        if self._fresh_until <= now:
+            self._fresh_until = self._limits.fresh_until(now)
+        return self._fresh_until
 
     def offer(self, head: bytes, make: Callable[[], Remembered], *, varies: bool, now: float) -> None:
         """Remember the reply to ``head`` that ``make()`` gives, whose files were looked at just now, from the second sight on.
@@ -107,7 +128,7 @@ class Memo:
                 wanted.append(gist)
         if not wanted or (entry := make()).size + KEY_BYTES + len(head) > half:
             return
-        entry.fresh_until = self._limits.fresh_until(now)
+        entry.fresh_until = self._period(now)
         entry.good_until = min(entry.fresh_until, self._dates.until)
         for key in wanted:
             self._keep(key, entry)
@@ -119,7 +140,7 @@ class Memo:
         key = shared(head)
         if not key or not self._wants(key) or (refusal := make()).size > REPLY_BYTES:
             return
-        refusal.fresh_until = self._limits.fresh_until(now)
+        refusal.fresh_until = self._period(now)
         refusal.good_until = min(refusal.fresh_until, self._dates.until)
         if self.refusals is None:
             self.refusals = Refusals()

@@ -15,6 +15,27 @@ class FileLimits(Checked):
         option="freshness",
         low=0,
     )
+    told_files: int = limit(
+        16_384,
+        "files",
+        "that the kernel tells of when they change, so that they need not be looked at (inotify); 0 looks always",
+        option="told-files",
+        low=0,
+    )
+    told_from: int = limit(
+        1000,
+        "looks",
+        "a second from which on the kernel is asked to tell: for fewer it is not worth it",
+        option="told-from",
+        low=0,
+    )
+    told_for: float = limit(
+        10.0,
+        "seconds",
+        "after which such a file is looked at all the same: a write through mapped memory is told when the file is closed",
+        option="told-for",
+        low=0,
+    )
     memo_bytes: int = limit(
         256 * MIB, "bytes", "memory for remembered replies; 0 remembers none", option="memo-size", low=0
     )

@@ -25,6 +25,9 @@ from poise.errors import NotRegistered, ProgramFault
 Post = Callable[..., object]
 """Has ``callback(*args)`` called on the loop; may be called at any moment (``call_soon_threadsafe``)."""
 
+HARMLESS: int = getattr(signal, "SIGURG", 0)
+"""A signal that does nothing to a process that has not asked for it: for who must name one and wants none. 0 on Windows."""
+
 
 class Signals:
     """Callbacks for signals. Main thread only, as Python demands; anything else raises ProgramFault.

@@ -12,8 +12,9 @@ import pytest
 
 from poise import Reactor
 from poise.errors import MachineFault
-from poise.files import changes
-from poise.files.changes import ByInotify, Changes, events, fingerprint
+from poise.files import changes, inotify
+from poise.files.changes import ByInotify, Changes, fingerprint
+from poise.files.inotify import events
 from poise.files.live import PATH, SCRIPT_HASH, SOURCE, Live
 from poise.http.events import EventStream
 from poise.limits import FileLimits
@@ -147,12 +148,12 @@ def test_a_system_without_inotify(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(ctypes, "CDLL", lambda *_args, **_options: object())
     with pytest.raises(MachineFault, match="no inotify"):
-        changes.kernel()
+        inotify.kernel()
 
 
 def test_events_are_read_one_after_the_other() -> None:
-    one = changes.EVENT.pack(1, 2, 3, 8) + b"name\0\0\0\0"
-    assert list(events(one + changes.EVENT.pack(4, 5, 0, 0))) == [(1, 2, b"name"), (4, 5, b"")]
+    one = inotify.EVENT.pack(1, 2, 3, 8) + b"name\0\0\0\0"
+    assert list(events(one + inotify.EVENT.pack(4, 5, 0, 0))) == [(1, 2, b"name"), (4, 5, b"")]
 
 
 def test_a_look_is_bounded_and_survives_what_vanishes(

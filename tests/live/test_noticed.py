@@ -26,6 +26,7 @@ from tests.files.support import put
 from tests.live.replacing import Once
 from tests.support.client import connected, read_answer
 from tests.support.program import PATIENCE, Served, serve_command, serving
+from tests.support.told import AT_ONCE, need_to_be_told, told_of
 
 pytestmark = [
     pytest.mark.live,
@@ -64,6 +65,11 @@ class Change(NamedTuple):
     fields: str = ""
     kept: bool = True
     """Whether it is answered without a look while it is fresh."""
+
+    @property
+    def plain(self) -> bool:
+        """Whether what is asked for is a file, and no link is on the way to it."""
+        return self.prepare in (page, below)
 
 
 def page(here: Path, name: str = "page.txt") -> Path:
@@ -248,9 +254,17 @@ def give_back(root: Path) -> None:
 
 
 def run(
-    root: Path, changes: dict[str, Change], limit: float, *options: str, allowed: float | None = None
+    root: Path,
+    changes: dict[str, Change],
+    limit: float,
+    *options: str,
+    allowed: float | None = None,
+    told: bool = False,
 ) -> list[Case]:
-    """Make all ``changes`` while they are asked for; ``allowed`` is how long what was there before may be answered."""
+    """Make all ``changes`` while they are asked for; ``allowed`` is how long what was there before may be answered.
+
+    Not before the server is ``told`` of all files that it can be told of, where it is to be.
+    """
     with ExitStack() as stack:
         for number, change in enumerate(changes.values()):
             (root / f"{number:02}").mkdir(parents=True)
@@ -269,6 +283,12 @@ def run(
         ):  # the first makes it known, the second is remembered, and the others come from memory
             for case in cases:
                 case.ask(limit)
+        files = {(case.here / case.change.path[1:]).stat().st_ino for case in cases if case.change.plain}
+        end = time.monotonic() + PATIENCE
+        while told and not files <= told_of(served.pid):
+            assert time.monotonic() < end
+            for case in cases:
+                case.ask(limit)
         for case in cases:
             case.make()
             case.ask(limit)
@@ -278,6 +298,14 @@ def run(
                 case.ask(limit)
         give_back(root)
         return cases
+
+
+def test_changes_of_which_the_kernel_tells_are_noticed_as_soon(tmp_path: Path) -> None:
+    need_to_be_told(tmp_path)
+    limit = 0.1
+    cases = run(tmp_path / "root", CHANGES, limit, *AT_ONCE, told=True)
+    assert {case.name: case.wrong[:3] for case in cases if case.wrong} == {}
+    assert all(case.left <= 0 for case in cases), "each was asked for after the limit, in every way"
 
 
 @pytest.mark.parametrize("freshness", [None, 0.0], ids=["as documented", "0"])

@@ -17,6 +17,7 @@ import pytest
 from poise.limits import FileLimits
 from tests.live.replacing import PATIENCE, Reader, Writer, all_at_rest, readers
 from tests.support.program import serving
+from tests.support.told import AT_ONCE, need_to_be_told, told_of
 
 pytestmark = [pytest.mark.live, pytest.mark.slow]
 
@@ -47,18 +48,26 @@ MANY = [pytest.mark.long, pytest.mark.timeout(600)]
 
 
 @pytest.mark.parametrize("times", [FEW, pytest.param((40, 250), marks=MANY)], ids=["few", "10,000"])
-@pytest.mark.parametrize("freshness", [None, 0.0], ids=["as documented", "0"])
-@pytest.mark.parametrize("least", [SMALL, LARGE], ids=["small", "large"])
+@pytest.mark.parametrize(
+    ("least", "options"),
+    [
+        pytest.param(least, options, id=f"{size}, {how}")
+        for least, size in ((SMALL, "small"), (LARGE, "large"))
+        for options, how in (((), "as documented"), (("--freshness", "0"), "0"))
+    ]
+    + [pytest.param(SMALL, AT_ONCE, id="small, told")],
+)
 def test_no_reply_mixes_two_versions_or_is_too_old(
     least: int,
-    freshness: float | None,
+    options: tuple[str, ...],
     times: tuple[int, int],
     tmp_path: Path,
     record_property: Callable[[str, object], None],
 ) -> None:
     writer = Writer(tmp_path / "page.txt", least)
-    options = () if freshness is None else ("--freshness", f"{freshness:g}")
-    allowed = FileLimits().freshness if freshness is None else freshness
+    allowed = float(options[-1]) if options else FileLimits().freshness
+    if options == AT_ONCE:
+        need_to_be_told(tmp_path)
     bursts, size = times
     with (
         serving(tmp_path, "--no-access-log", *options) as served,
@@ -66,6 +75,8 @@ def test_no_reply_mixes_two_versions_or_is_too_old(
     ):
         for burst in range(bursts):
             until(lambda: all_at_rest(made, writer.latest))
+            if options == AT_ONCE:
+                until(lambda: writer.path.stat().st_ino in told_of(served.pid))
             for _ in range(size):
                 writer.replace()
                 if burst % 2:
