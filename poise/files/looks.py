@@ -15,6 +15,8 @@ Some need no look, as long as their folder is as it was:
   (:mod:`poise.files.absent` says where that can be relied on);
 * a file of which the kernel tells that nothing happens to it (:mod:`poise.files.telling`). It is asked to when there is much to look at, and
   for those files that were the same a few times in a row.
+
+Now and again (``told_for``) they are looked at all the same, for whatever changes a file or a folder without a word.
 """
 
 from __future__ import annotations
@@ -67,10 +69,10 @@ class Looks:
         """Whether a look may spare another."""
         self.era = 0
         """Rises when any path may have come to lead elsewhere."""
-        self.heard_until = inf
+        self.heard_until = 0.0 if self.learns else inf
         """The end of the period in which the kernel was asked last what it has to tell."""
-        self.told_until = 0.0
-        """Until when what it tells of need not be looked at; one object for all that are looked at in a period."""
+        self.known_until = 0.0
+        """Until when what is not looked at now need not be; one object for all of a period."""
         self._folders: dict[Names, Folder] = {}
         self._teller: Teller | None = None
         self._may_tell = self.limits.told_files > 0
@@ -99,11 +101,15 @@ class Looks:
         return device, file_system(device)
 
     def hear(self) -> None:
-        """Let the kernel tell what has happened since it was asked last."""
+        """A new period: let the kernel tell what has happened since it was asked last."""
         now = self.time.now
-        self.heard_until, self.told_until = self.limits.fresh_until(now), now + self.limits.told_for
-        if self._teller is not None and self._teller.hear():
-            self.era += 1
+        if self._teller is not None:
+            try:
+                self.era += self._teller.hear()
+            except OSError:
+                self._teller.close()
+                self._teller = None
+        self.heard_until, self.known_until = self.limits.fresh_until(now), now + self.limits.told_for
 
     def teller(self) -> Teller | None:
         """Who asks the kernel to tell of files; None where there is too little to look at, or nothing is told."""
@@ -115,10 +121,10 @@ class Looks:
             self._count, self._since = 0, self.time.now
         return self._teller
 
-    def doubt(self, watch: Watch | None) -> None:
-        """Something has happened to a file; where ``watch`` did not tell of it, it is over."""
-        if self._teller is not None and watch is not None:
-            self._teller.end(watch)
+    def doubt(self, before: Fingerprint | None) -> None:
+        """A file is no longer as it was ``before``; should the kernel not have told that, it is not relied on."""
+        if self._teller is not None and before is not None:
+            self._teller.doubt(before)
 
     def _begin_telling(self) -> None:
         try:
@@ -128,7 +134,6 @@ class Looks:
             if kind in BELIEVED:
                 self._teller = Teller(self.root, device, self.limits.told_files)
                 self.root.also_close(self._teller)
-                self.hear()
         except (ImportError, OSError):
             pass  # so one looks, as on other systems
 
@@ -207,7 +212,7 @@ class Look:
         self._next = Look(looks, tuple(others)) if others else None
         self._otherwise = otherwise
         self._known = -1  # the version of the folder, and the era, in which no look is needed …
-        self._until = inf  # … before this monotonic time
+        self._until = 0.0  # … before this monotonic time
         self._watch: Watch | None = None
         self._left = self._patience = PATIENCE
 
@@ -224,7 +229,7 @@ class Look:
                 else:
                     found = fingerprint(os.stat(self._path, dir_fd=looks.root.fd, follow_symlinks=False))
                     if found != self._before:
-                        looks.doubt(self._watch)
+                        looks.doubt(self._before)
                     elif following is None or following():
                         if looks.learns and self._is_told(found):
                             self._go_by(folder)
@@ -240,17 +245,18 @@ class Look:
 
     def _is_told(self, found: Fingerprint) -> bool:
         """Whether the kernel tells when something happens to the file, which is as it was."""
-        looks = self._looks
-        if self._watch is None or not self._watch.quiet:
+        teller, watch = self._looks.teller(), self._watch
+        if teller is None:
+            return False
+        if watch is None or not watch.quiet:
             self._left -= 1
-            teller = looks.teller()
-            if self._left > 0 or teller is None:
+            if self._left > 0:
                 return False
             self._left = self._patience = min(2 * self._patience, LONGEST)
-            self._watch = teller.watch(self._path, found, self._folder)
-            if self._watch is None:
-                return False
-        self._until = looks.told_until
+            watch = self._watch = teller.watch(self._path, found, self._folder, self._looks.time.now)
+        if watch is None:
+            return False
+        teller.keep(watch, self._looks.known_until)
         return True
 
     def _go_by(self, folder: Folder) -> None:
@@ -258,4 +264,4 @@ class Look:
         if not folder.version:
             folder.until = 0.0
         elif self._before is not None or folder.at_rest:
-            self._known = folder.version + self._looks.era
+            self._known, self._until = folder.version + self._looks.era, self._looks.known_until

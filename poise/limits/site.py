@@ -32,7 +32,7 @@ class FileLimits(Checked):
     told_for: float = limit(
         10.0,
         "seconds",
-        "after which such a file is looked at all the same: a write through mapped memory is told when the file is closed",
+        "after which such a file is looked at all the same: of a write through mapped memory, for one, nobody tells",
         option="told-for",
         low=0,
     )
