@@ -25,7 +25,6 @@ import os
 import stat
 from collections.abc import Callable
 from functools import cached_property
-from math import inf
 from typing import TYPE_CHECKING
 
 from poise.files.entity import settled
@@ -69,8 +68,8 @@ class Looks:
         """Whether a look may spare another."""
         self.era = 0
         """Rises when any path may have come to lead elsewhere."""
-        self.heard_until = 0.0 if self.learns else inf
-        """The end of the period in which the kernel was asked last what it has to tell."""
+        self.until = 0.0
+        """The end of the period in which was looked last."""
         self.known_until = 0.0
         """Until when what is not looked at now need not be; one object for all of a period."""
         self._folders: dict[Names, Folder] = {}
@@ -89,7 +88,7 @@ class Looks:
             above = self.folder(names[:-1]) if names else None
             if len(self._folders) >= FOLDERS:
                 self._folders.clear()
-            found = self._folders[names] = Folder(above, b"/".join(names))
+            found = self._folders[names] = Folder(self, above, b"/".join(names))
         return found
 
     @cached_property
@@ -100,16 +99,15 @@ class Looks:
         device = os.fstat(self.root.fd).st_dev
         return device, file_system(device)
 
-    def hear(self) -> None:
-        """A new period: let the kernel tell what has happened since it was asked last."""
-        now = self.time.now
+    def begin(self, now: float) -> None:
+        """A new period: hear what the kernel has to tell, before anything is gone by in it."""
         if self._teller is not None:
             try:
                 self.era += self._teller.hear()
             except OSError:
                 self._teller.close()
                 self._teller = None
-        self.heard_until, self.known_until = self.limits.fresh_until(now), now + self.limits.told_for
+        self.until, self.known_until = self.limits.fresh_until(now), now + self.limits.told_for
 
     def teller(self) -> Teller | None:
         """Who asks the kernel to tell of files; None where there is too little to look at, or nothing is told."""
@@ -146,38 +144,52 @@ def nothing_changes() -> bool:
 class Folder:
     """A folder on the way to files, by its path below the root."""
 
-    __slots__ = ("_above", "_path", "_seen", "at_rest", "until", "version")
+    __slots__ = ("_above", "_era", "_path", "_seen", "at_rest", "looks", "time", "until", "version")
 
-    def __init__(self, above: Folder | None, path: bytes) -> None:
+    def __init__(self, looks: Looks, above: Folder | None, path: bytes) -> None:
+        self.looks = looks
+        self.time = looks.time
         self._above = above
         self._path = path or b"."
         self._seen: Fingerprint | None = None
+        self._era = 0
         self.version = 0
         """Rises when it has changed, or is another, or when a file in it has changed of which is told; 0 when it was never looked at."""
         self.at_rest = False
         """Whether a name that comes or goes from now on makes another version of it."""
-        self.until = 0.0 if path else inf
-        """It need not be looked at before this monotonic time. The root is open and stays what it is, so not before somebody goes by its version."""
+        self.until = 0.0
+        """It need not be looked at before this monotonic time."""
 
-    def stands(self, looks: Looks) -> bool:
+    def stands(self) -> bool:
         """Whether it is a folder still, and so is each above it. Raises OSError when one is not there."""
-        above, now = self._above, looks.time.now
-        if above is not None and above.until <= now and not above.stands(looks):
+        looks, above, now = self.looks, self._above, self.time.now
+        if looks.until <= now:
+            looks.begin(now)
+        if above is None:
+            if not self.version:  # the root is open and stays what it is, and nobody goes by its version
+                self.until = looks.until
+                return True
+        elif above.until <= now and not above.stands():
             return False
         found = os.stat(self._path, dir_fd=looks.root.fd, follow_symlinks=False)
         if not stat.S_ISDIR(found.st_mode):
             return False
         if looks.learns:
-            if (seen := fingerprint(found)) != self._seen:
-                self._seen, self.at_rest = seen, False
-                self.version += 1
-            if not self.at_rest and settled(found, looks.wall()):
-                device, kind = looks.home
-                from poise.files.absent import PROMISING
-
-                self.at_rest = found.st_dev == device and kind in PROMISING
-        self.until = looks.limits.fresh_until(now)
+            self._compare(found)
+        self.until = looks.until
         return True
+
+    def _compare(self, found: os.stat_result) -> None:
+        """Has it changed since it was looked at last?"""
+        looks, seen = self.looks, fingerprint(found)
+        if seen != self._seen or looks.era != self._era:
+            self._seen, self._era, self.at_rest = seen, looks.era, False
+            self.version += 1
+        if not self.at_rest and settled(found, looks.wall()):
+            from poise.files.absent import PROMISING
+
+            device, kind = looks.home
+            self.at_rest = found.st_dev == device and kind in PROMISING
 
 
 class Look:
@@ -192,7 +204,6 @@ class Look:
         "_folder",
         "_known",
         "_left",
-        "_looks",
         "_next",
         "_otherwise",
         "_path",
@@ -206,62 +217,59 @@ class Look:
     ) -> None:
         """One of what was consulted is looked at here, and the others by a chain of its kind."""
         (names, self._before), *others = consulted
-        self._looks = looks
         self._folder = looks.folder(names[:-1])
         self._path = b"/".join(names)
         self._next = Look(looks, tuple(others)) if others else None
         self._otherwise = otherwise
-        self._known = -1  # the version of the folder, and the era, in which no look is needed …
+        self._known = 0  # the version of the folder in which no look is needed …
         self._until = 0.0  # … before this monotonic time
         self._watch: Watch | None = None
         self._left = self._patience = PATIENCE
 
     def __call__(self) -> bool:
-        looks, folder, following = self._looks, self._folder, self._next
-        now = looks.time.now
-        if looks.heard_until <= now:
-            looks.hear()
+        folder, following = self._folder, self._next
+        now = folder.time.now
         try:
-            if folder.until > now or folder.stands(looks):
-                if self._known == folder.version + looks.era and self._until > now:
+            if folder.until > now or folder.stands():
+                if self._known == folder.version and self._until > now:
                     if following is None or following():
                         return True
                 else:
+                    looks = folder.looks
                     found = fingerprint(os.stat(self._path, dir_fd=looks.root.fd, follow_symlinks=False))
                     if found != self._before:
                         looks.doubt(self._before)
                     elif following is None or following():
-                        if looks.learns and self._is_told(found):
+                        if looks.learns and self._is_told(looks, found):
                             self._go_by(folder)
                         return True
         except FileNotFoundError:
             if self._before is None and (following is None or following()):
-                if looks.learns:
+                if folder.looks.learns:
                     self._go_by(folder)
                 return True
         except OSError:
             pass
         return self._otherwise is not None and self._otherwise()
 
-    def _is_told(self, found: Fingerprint) -> bool:
+    def _is_told(self, looks: Looks, found: Fingerprint) -> bool:
         """Whether the kernel tells when something happens to the file, which is as it was."""
-        teller, watch = self._looks.teller(), self._watch
-        if teller is None:
-            return False
+        teller, watch = looks.teller(), self._watch
         if watch is None or not watch.quiet:
             self._left -= 1
-            if self._left > 0:
+            if self._left > 0 or teller is None:
                 return False
             self._left = self._patience = min(2 * self._patience, LONGEST)
-            watch = self._watch = teller.watch(self._path, found, self._folder, self._looks.time.now)
-        if watch is None:
+            watch = self._watch = teller.watch(self._path, found, self._folder, looks.time.now)
+        if watch is None or teller is None:
             return False
-        teller.keep(watch, self._looks.known_until)
+        teller.keep(watch, looks.known_until)
         return True
 
     def _go_by(self, folder: Folder) -> None:
         """Look no more as long as ``folder`` is as it is; a name that is not there needs one that has been at rest."""
         if not folder.version:
+            folder.version = 1  # somebody goes by it from now on
             folder.until = 0.0
         elif self._before is not None or folder.at_rest:
-            self._known, self._until = folder.version + self._looks.era, self._looks.known_until
+            self._known, self._until = folder.version, folder.looks.known_until

@@ -30,7 +30,7 @@ class FileLimits(Checked):
         low=0,
     )
     told_for: float = limit(
-        10.0,
+        20.0,
         "seconds",
         "after which such a file is looked at all the same: of a write through mapped memory, for one, nobody tells",
         option="told-for",
