@@ -255,14 +255,16 @@ class Look:
     def _is_told(self, looks: Looks, found: Fingerprint) -> bool:
         """Whether the kernel tells when something happens to the file, which is as it was."""
         teller, watch = looks.teller(), self._watch
+        if teller is None:
+            return False
         if watch is None or not watch.quiet:
             self._left -= 1
-            if self._left > 0 or teller is None:
+            if self._left > 0:
                 return False
             self._left = self._patience = min(2 * self._patience, LONGEST)
             watch = self._watch = teller.watch(self._path, found, self._folder, looks.time.now)
-        if watch is None or teller is None:
-            return False
+            if watch is None:
+                return False
         teller.keep(watch, looks.known_until)
         return True
 

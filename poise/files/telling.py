@@ -30,15 +30,7 @@ from typing import TYPE_CHECKING
 
 from poise.errors import MachineFault
 from poise.files.absent import MOUNTS, PROMISING
-from poise.files.inotify import (
-    ATTRIB,
-    CLOSE_WRITE,
-    MODIFY,
-    MOVE_SELF,
-    Q_OVERFLOW,
-    Inotify,
-    events,
-)
+from poise.files.inotify import ATTRIB, CLOSE_WRITE, MODIFY, MOVE_SELF, Q_OVERFLOW, Inotify, events
 from poise.files.locate import Root
 from poise.files.located import FILE_FLAGS, Fingerprint, fingerprint
 from poise.loop.signals import HARMLESS
@@ -193,11 +185,9 @@ class Teller:
                 return
             for number, mask, _ in events(data):
                 if mask & Q_OVERFLOW:
-                    break
+                    self._begin_anew()
+                    return
                 self._end(number)
-            else:
-                continue
-            break
         self._begin_anew()
 
     def _end(self, number: int) -> None:
