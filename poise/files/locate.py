@@ -31,21 +31,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from types import TracebackType
-from typing import Protocol
 
 from poise.errors import MachineFault, RequestError
 from poise.files.located import FOLDER_FLAGS, Located, not_found
 from poise.files.names import Names, names_of
 from poise.files.way import Way, split
 from poise.limits import FileLimits
-
-
-class Closable(Protocol):
-    """What is open for as long as the folder is served."""
-
-    def close(self) -> None:
-        """Let go of it; may be repeated."""
-
 
 SUPPORTED = {os.open, os.stat, os.readlink} <= os.supports_dir_fd and hasattr(os, "O_NOFOLLOW")
 
@@ -86,7 +77,7 @@ class Root:
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
             raise MachineFault(f"cannot serve the folder {os.fspath(path)!r}: {reason}") from error
-        self._also: list[Closable] = []
+        self._also: list[Callable[[], object]] = []
         real, given = os.path.realpath(path), os.path.abspath(path)
         self._prefixes = [split(os.fsencode(real))]
         if os.path.realpath(given) == real:
@@ -94,15 +85,15 @@ class Root:
 
     def close(self) -> None:
         """Let go of the folder; may be repeated. What was located in it stays open."""
-        for each in self._also:
-            each.close()
+        for close in self._also:
+            close()
         fd, self.fd = self.fd, -1
         if fd >= 0:
             os.close(fd)
 
-    def also_close(self, owned: Closable) -> None:
-        """Let go of ``owned`` together with the folder; it may be closed more than once."""
-        self._also.append(owned)
+    def also(self, close: Callable[[], object]) -> None:
+        """Call ``close()``, which may be repeated, whenever the folder is let go of."""
+        self._also.append(close)
 
     def __enter__(self) -> Root:
         return self

@@ -131,7 +131,7 @@ class Looks:
             device, kind = self.home
             if kind in BELIEVED:
                 self._teller = Teller(self.root, device, self.limits.told_files)
-                self.root.also_close(self._teller)
+                self.root.also(self._teller.close)
         except (ImportError, OSError):
             pass  # so one looks, as on other systems
 

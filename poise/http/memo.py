@@ -61,9 +61,8 @@ class Memo:
         self._sights = Sights()
         self._limits = limits
         self._dates = dates
-        self._fresh_until = (
-            0.0  # the end of the present period, one object for all entries: theirs need no memory to be read
-        )
+        # The end of the present period: one object for all entries, so that it is near when the next one is asked for.
+        self._fresh_until = 0.0
         self.gists = gists
         self.refusals: Refusals | None = None  # from the first one on
 

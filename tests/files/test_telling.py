@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -219,6 +220,15 @@ def at(folder: Path) -> Path:
     return folder / "d" / "a.txt"
 
 
+@contextmanager
+def in_memory(folder: Path) -> Iterator[mmap.mmap]:
+    """The file as memory that can be written to; no descriptor of it is open any more."""
+    opened = os.open(at(folder), os.O_RDWR)
+    with mmap.mmap(opened, 0) as mapped:
+        os.close(opened)
+        yield mapped
+
+
 def in_place(folder: Path) -> None:
     with at(folder).open("r+b", buffering=0) as opened:
         opened.write(b"D")
@@ -241,7 +251,7 @@ def by_another_name(folder: Path) -> None:
 
 
 def by_memory(folder: Path) -> None:
-    with at(folder).open("r+b") as opened, mmap.mmap(opened.fileno(), 0) as mapped:
+    with in_memory(folder) as mapped:
         mapped[:1] = b"D"
 
 
@@ -319,9 +329,7 @@ def test_what_is_written_by_another_name_while_nobody_asks_is_noticed(told: Told
 
 def test_who_writes_through_memory_is_noticed_when_it_is_looked_at_all_the_same(told: Told) -> None:
     look = told.told("/d/a.txt")
-    opened = os.open(told.folder / "d" / "a.txt", os.O_RDWR)
-    with mmap.mmap(opened, 0) as mapped:
-        os.close(opened)
+    with in_memory(told.folder) as mapped:
         mapped[:1] = b"D"
         said = [told.then(look)[0] for _ in range(int(LONG / FRESHNESS) + 1)]
         assert said[0], "or this test shows nothing: the kernel tells of it by now"
@@ -338,9 +346,7 @@ def test_who_writes_through_memory_is_noticed_when_it_is_looked_at_all_the_same(
 def test_what_was_not_told_to_one_is_not_relied_on_by_another(told: Told) -> None:
     """A look from before a write through memory and one from after it: that one had no reason to doubt what it never went by."""
     old = told.told("/d/a.txt")
-    opened = os.open(told.folder / "d" / "a.txt", os.O_RDWR)
-    with mmap.mmap(opened, 0) as mapped:
-        os.close(opened)
+    with in_memory(told.folder) as mapped:
         mapped[:1] = b"D"
         new = told.at("/d/a.txt")
         for _ in range(2 * rooms.PATIENCE):
@@ -359,9 +365,7 @@ def test_one_look_that_finds_what_was_not_told_is_enough_for_all(told: Told) -> 
     for _ in range(int(0.8 * LONG / FRESHNESS)):
         told.then(first)
     told.learn(second)
-    opened = os.open(told.folder / "d" / "a.txt", os.O_RDWR)
-    with mmap.mmap(opened, 0) as mapped:
-        os.close(opened)
+    with in_memory(told.folder) as mapped:
         mapped[:1] = b"D"
         for _ in range(int(LONG / FRESHNESS) + 1):
             if not told.then(first)[0]:
@@ -370,9 +374,7 @@ def test_one_look_that_finds_what_was_not_told_is_enough_for_all(told: Told) -> 
 
 
 def test_who_may_write_when_it_begins_is_not_relied_on(told: Told) -> None:
-    opened = os.open(told.folder / "d" / "a.txt", os.O_RDWR)
-    with mmap.mmap(opened, 0) as mapped:
-        os.close(opened)
+    with in_memory(told.folder) as mapped:
         look = told.at("/d/a.txt")
         told.learn(look)
         assert told.then(look) == (True, [b"d", b"d/a.txt"])
